@@ -1,0 +1,74 @@
+/* The native AVR runtime: model in flash behind the program, one serial line. */
+#include <avr/interrupt.h>
+#include <avr/io.h>
+#include <avr/pgmspace.h>
+#include <avr/sleep.h>
+#include <avr/wdt.h>
+
+#include "board.h"
+#include "clock.h"
+#include "port.h"
+#include "service.h"
+#include "spec.h"
+#include "uart.h"
+
+extern uint8_t __heap_start, __data_load_end;
+
+/* Linked right behind the vectors, where the host looks for it before it overwrites a program. */
+static const struct __attribute__((packed)) {
+    char mark[4];
+    port_facts_t facts;
+} ident __attribute__((section(".progmem.gcc.ident"), used)) = {
+    RUNTIME_MARK,
+    {
+        .revision = PROTOCOL_REVISION,
+        .flags = HELLO_CYCLES,
+        .max_payload = MAX_PAYLOAD,
+        .build = RUNTIME_BUILD,
+        .spec_sum = SPEC_SUM,
+        .clock_hz = F_CPU,
+        .board = BOARD_NAME,
+        .abi = IMAGE_ABI,
+        .model_address = MODEL_ADDRESS,
+        .model_capacity = BOARD_FLASH_END - MODEL_ADDRESS,
+        .runtime_bytes = (uint16_t)&__data_load_end,
+        .sram_bytes = (uint16_t)&__heap_start - RAMSTART,
+    }};
+const port_facts_t *const port_facts = &ident.facts;
+
+#define PAINT 0xC5
+
+/* Paints all of SRAM above the static data before anything is pushed there. */
+static void paint(void) __attribute__((naked, used, section(".init1")));
+static void paint(void) {
+    for (uint8_t *byte = &__heap_start; byte <= (uint8_t *)RAMEND; byte++)
+        *byte = PAINT;
+}
+
+uint16_t port_stack_bytes(void) {
+    const uint8_t *byte = &__heap_start;
+    while (byte <= (const uint8_t *)RAMEND && *byte == PAINT)
+        byte++;
+    return (uint16_t)((const uint8_t *)RAMEND + 1 - byte);
+}
+
+void port_idle(void) {
+    /* Checked with interrupts off, or the byte that came meanwhile would wait for the next interrupt. */
+    cli();
+    if (!uart_has_received()) {
+        sleep_enable();
+        sei(); /* takes effect after the next instruction */
+        sleep_cpu();
+        sleep_disable();
+    }
+    sei();
+}
+
+int main(void) {
+    wdt_disable();
+    set_sleep_mode(SLEEP_MODE_IDLE);
+    uart_begin();
+    clock_begin();
+    sei();
+    service_run();
+}

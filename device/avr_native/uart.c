@@ -1,0 +1,55 @@
+/* USART0, 8N1, double speed. */
+#include "uart.h"
+
+#include <avr/interrupt.h>
+#include <avr/io.h>
+
+#include "board.h"
+#include "port.h"
+
+#define DIVISOR ((F_CPU + 4UL * BOARD_BAUD) / (8UL * BOARD_BAUD) - 1)
+#define ACTUAL_BAUD (F_CPU / (8UL * (DIVISOR + 1)))
+#if ACTUAL_BAUD * 1000 > BOARD_BAUD * 1025 || ACTUAL_BAUD * 1000 < BOARD_BAUD * 975
+#error "this clock cannot make this baud rate within 2.5 %"
+#endif
+
+#define RING_BYTES 64 /* a power of two */
+
+static volatile uint8_t ring[RING_BYTES];
+static volatile uint8_t head; /* written by the interrupt */
+static uint8_t tail;
+
+void uart_begin(void) {
+    /* The bootloader may jump here without a reset: every register is written. */
+    UBRR0 = DIVISOR;
+    UCSR0A = _BV(U2X0);
+    UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
+    UCSR0B = _BV(RXCIE0) | _BV(RXEN0) | _BV(TXEN0);
+}
+
+ISR(USART_RX_vect) {
+    uint8_t byte = UDR0;
+    uint8_t next = (head + 1) & (RING_BYTES - 1);
+    if (next != tail) { /* a full ring drops it; the frame's CRC tells */
+        ring[head] = byte;
+        head = next;
+    }
+}
+
+bool uart_has_received(void) {
+    return tail != head;
+}
+
+int16_t port_receive(void) {
+    if (!uart_has_received())
+        return -1;
+    uint8_t byte = ring[tail];
+    tail = (tail + 1) & (RING_BYTES - 1);
+    return byte;
+}
+
+void port_send(uint8_t byte) {
+    while (!(UCSR0A & _BV(UDRE0)))
+        ;
+    UDR0 = byte;
+}

@@ -1,0 +1,28 @@
+/* The network: a query goes in byte by byte, every pass gives one class. */
+#ifndef ENGINE_H
+#define ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Checks the image: STATUS_OK, STATUS_NO_MODEL, STATUS_BAD_ABI or STATUS_BAD_MODEL. */
+uint8_t engine_open(void);
+
+void engine_query_begin(void);
+void engine_query_add(uint8_t byte);
+void engine_query_end(void);
+
+/* One run of the network: the first largest of its outputs. Adds them to the digest. */
+uint8_t engine_pass(void);
+
+/* The outputs of the last pass, in row order. */
+const int16_t *engine_outputs(void);
+uint8_t engine_classes(void);
+
+/* Tells a character model what was said. */
+void engine_context_add(uint8_t character);
+
+/* CRC-16/X-25 of the outputs of all passes since the query. */
+uint16_t engine_digest(void);
+
+#endif

@@ -1,0 +1,209 @@
+/* What a request means and how it is answered (docs/protocol.md). Text mode is in console.c. */
+#include "service.h"
+
+#include <stddef.h>
+
+#include "console.h"
+#include "engine.h"
+#include "frame.h"
+#include "image.h"
+#include "port.h"
+#include "reply.h"
+#include "spec.h"
+#include "tape.h"
+
+#define LOGITS_PER_FRAME ((MAX_PAYLOAD - 2) / 2)
+#define NO_SEQ 0
+#define PAUSE_CYCLES 0x100000 /* 66 ms at 16 MHz: longer than between two bytes of a host */
+
+static uint8_t status;       /* of the model */
+static uint8_t seq;          /* of the request being answered */
+static uint8_t answered_seq; /* of the last CHAT: repeated, it is answered from memory */
+static uint8_t query_length;
+static bool verifying;
+
+static void acknowledge(uint8_t code, uint16_t value) {
+    frame_begin(OP_ACK, seq);
+    frame_byte(code);
+    frame_word(value);
+    frame_end();
+}
+
+static void put_facts(uint8_t from, uint8_t to) {
+    const char *facts = (const char *)port_facts;
+    for (; from < to; from++)
+        frame_byte(tape_text(facts + from));
+}
+
+static void hello(void) {
+    answered_seq = NO_SEQ;
+    frame_begin(OP_IS_HELLO, seq);
+    put_facts(0, offsetof(port_facts_t, abi));
+    frame_byte(status);
+    if (status == STATUS_OK) {
+        frame_byte(image_byte(AT_MAX_QUERY));
+        frame_word(image_word(AT_MODEL_CRC));
+        frame_word(image_word(AT_MODEL_CRC + 2));
+        tape_t name = tape_at(image_word(AT_NAME));
+        for (uint8_t c; (c = tape_next(&name));)
+            frame_byte(c);
+    }
+    frame_end();
+}
+
+static void info(void) {
+    frame_begin(OP_IS_INFO, seq);
+    put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
+    frame_byte(status);
+    frame_word(status == STATUS_OK ? image_word(AT_LENGTH) : 0);
+    frame_word(port_stack_bytes());
+    uint32_t uptime = port_uptime_s();
+    frame_bytes(&uptime, sizeof uptime);
+    frame_end();
+}
+
+/* Takes the part of a query at `offset`; a part that was taken before is not taken twice. */
+static uint8_t take_query(uint8_t offset, const uint8_t *bytes, uint8_t count) {
+    if (status != STATUS_OK)
+        return status;
+    if (offset + count > image_byte(AT_MAX_QUERY))
+        return STATUS_TOO_LONG;
+    if (offset == 0)
+        query_length = 0;
+    else if (offset + count == query_length)
+        return STATUS_OK;
+    if (offset != query_length)
+        return STATUS_BAD_ORDER;
+    if (offset == 0)
+        reply_begin();
+    reply_query(bytes, count);
+    query_length += count;
+    return STATUS_OK;
+}
+
+/* While a reply is made, the only request is STOP; all else was or will be sent again. */
+static bool stop_requested(void) {
+    for (int16_t byte; (byte = port_receive()) >= 0;)
+        if (frame_receive((uint8_t)byte) == FRAME_COMPLETE && frame_in.type == OP_STOP)
+            return true;
+    return false;
+}
+
+static void send_text(uint8_t from) {
+    frame_begin(OP_TEXT, seq);
+    frame_byte(from);
+    frame_bytes(reply.text + from, reply.length - from);
+    frame_end();
+}
+
+static void send_outputs(void) {
+    const int16_t *outputs = engine_outputs();
+    uint8_t count = engine_classes();
+    for (uint8_t i = 0; i < count;) {
+        frame_begin(OP_LOGITS, seq);
+        frame_byte(reply.passes);
+        frame_byte(i);
+        uint8_t part = count - i < LOGITS_PER_FRAME ? count - i : LOGITS_PER_FRAME;
+        for (; part; part--)
+            frame_word((uint16_t)outputs[i++]);
+        frame_end();
+    }
+}
+
+static void send_end(void) {
+    frame_begin(OP_END, seq);
+    frame_bytes(&reply, REPLY_END_BYTES);
+    frame_end();
+}
+
+static bool send_pass(uint8_t from) {
+    if (verifying)
+        send_outputs();
+    if (reply.length > from)
+        send_text(from);
+    return !stop_requested();
+}
+
+static void chat(void) {
+    if (seq == answered_seq) {
+        send_text(0);
+        send_end();
+        return;
+    }
+    if (frame_in_length < 2) {
+        acknowledge(STATUS_BAD_LENGTH, frame_in_length);
+        return;
+    }
+    uint8_t code = take_query(frame_in.payload[1], frame_in.payload + 2, frame_in_length - 2);
+    if (code != STATUS_OK) {
+        acknowledge(code, image_byte(AT_MAX_QUERY));
+        return;
+    }
+    verifying = frame_in.payload[0] & CHAT_VERIFY;
+    uint8_t asked = seq;
+    reply_run(!verifying, send_pass);
+    seq = answered_seq = asked;
+    query_length = 0;
+    send_end();
+}
+
+static void answer(void) {
+    seq = frame_in.seq;
+    switch (frame_in.type) {
+    case OP_HELLO:
+        hello();
+        break;
+    case OP_INFO:
+        info();
+        break;
+    case OP_QUERY:
+        if (frame_in_length < 1) {
+            acknowledge(STATUS_BAD_LENGTH, frame_in_length);
+            break;
+        }
+        acknowledge(
+            take_query(frame_in.payload[0], frame_in.payload + 1, frame_in_length - 1),
+            status == STATUS_OK ? image_byte(AT_MAX_QUERY) : 0);
+        break;
+    case OP_CHAT:
+        chat();
+        break;
+    case OP_STOP:
+        acknowledge(STATUS_OK, 0); /* nothing is running */
+        break;
+    case OP_BEGIN:
+    case OP_DATA:
+    case OP_COMMIT:
+    case OP_LOAD:
+        acknowledge(STATUS_UNSUPPORTED, 0);
+        break;
+    default:
+        acknowledge(STATUS_UNKNOWN, frame_in.type);
+    }
+}
+
+void service_run(void) {
+    status = engine_open();
+    console_begin(status);
+    uint32_t heard = 0;
+    for (;;) {
+        int16_t byte = port_receive();
+        if (byte < 0) {
+            if (frame_open() && port_cycles() - heard > PAUSE_CYCLES)
+                console_unframe(); /* a person typed '~' */
+            port_idle();
+            continue;
+        }
+        heard = port_cycles();
+        switch (frame_receive((uint8_t)byte)) {
+        case FRAME_COMPLETE:
+            answer();
+            break;
+        case FRAME_TEXT:
+            console_byte((uint8_t)byte);
+            break;
+        case FRAME_PARTIAL:
+            break;
+        }
+    }
+}

@@ -1,0 +1,1 @@
+"""The serial line: frames, messages, sessions, ports. The only room with pyserial."""

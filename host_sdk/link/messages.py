@@ -1,0 +1,137 @@
+"""Payloads of frames as typed messages, and back. Byte tables: docs/protocol.md."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from host_sdk.errors import BoardError, LinkError
+from host_sdk.spec.protocol import REVISION, HelloFlag, Status
+
+_HELLO = struct.Struct("<BBBHHI9sB")  # revision, flags, payload, build, spec sum, clock, board, model status
+_HELLO_MODEL = struct.Struct("<BI")  # longest query, CRC; the name follows
+_INFO = struct.Struct("<BIIHHBHHI")
+_END = struct.Struct("<BBBHIIII")
+_ACK = struct.Struct("<BH")
+
+_SENTENCES = {
+    Status.NO_MODEL: "The board has no model; flash one with `ulm flash`.",
+    Status.BAD_MODEL: "The model on the board is damaged; flash it again with `ulm flash`.",
+    Status.BAD_ABI: "The model on the board was packed for another runtime; flash it again with `ulm flash`.",
+    Status.TOO_LARGE: "The model is too large for this place on the board.",
+    Status.TOO_LONG: "The query is longer than the {value} characters that the board takes; ask in fewer words.",
+    Status.BAD_LENGTH: "The board got a request of an impossible length ({value}); update host_sdk or the runtime.",
+    Status.BAD_ORDER: "The board missed a part of the request; try again.",
+    Status.BAD_CRC: "The upload arrived damaged; the old model stays. Upload it again.",
+    Status.UNKNOWN: "The board's runtime does not know request {value:02X}h; update it with `ulm flash`.",
+    Status.UNSUPPORTED: "This board cannot do that: its model is changed with `ulm flash`.",
+    Status.BUSY: "The board is busy; try again.",
+    Status.MEDIUM: "The board cannot read or write its card or memory chip; check it.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """Who answers, and what it can take."""
+
+    revision: int
+    flags: HelloFlag
+    max_payload: int  # bytes in one frame
+    max_query: int  # characters; 0 without a model
+    build: int  # of the runtime
+    spec_sum: int
+    clock_hz: int
+    model_status: int
+    board: str
+    model: str  # its name; "" without one
+    model_crc: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """Sizes in bytes. SRAM is what the runtime holds statically, stack its deepest use so far."""
+
+    abi: int
+    model_address: int
+    model_capacity: int
+    runtime_bytes: int
+    sram_bytes: int
+    model_status: int
+    model_bytes: int
+    stack_bytes: int
+    uptime_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Statistics at the end of a reply. Cycles are 0 where HELLO has no CYCLES flag."""
+
+    status: int
+    chars: int
+    passes: int
+    digest: int  # CRC-16/X-25 of the outputs of all passes
+    query_cycles: int
+    first_cycles: int  # of the first pass, the query apart
+    cycles: int  # of all passes
+    max_cycles: int
+
+
+def parse_hello(payload: bytes) -> Hello:
+    """BoardError when the board speaks another protocol revision."""
+    if payload and payload[0] != REVISION:
+        older = "update host_sdk" if payload[0] > REVISION else "update the board's runtime with `ulm flash`"
+        raise BoardError(
+            f"The board speaks protocol revision {payload[0]}, this program revision {REVISION}; {older}."
+        )
+    revision, flags, max_payload, build, spec_sum, clock_hz, board, status = _unpack(_HELLO, payload)
+    max_query, crc, name = 0, None, b""
+    if status == Status.OK:
+        max_query, crc = _unpack(_HELLO_MODEL, payload[_HELLO.size :])
+        name = payload[_HELLO.size + _HELLO_MODEL.size :]
+    return Hello(
+        revision,
+        HelloFlag(flags),
+        max_payload,
+        max_query,
+        build,
+        spec_sum,
+        clock_hz,
+        status,
+        board.rstrip(b"\0").decode("ascii", "replace"),
+        name.decode("ascii", "replace"),
+        crc,
+    )
+
+
+def parse_info(payload: bytes) -> Info:
+    """The answer to INFO."""
+    return Info(*_unpack(_INFO, payload))
+
+
+def parse_end(payload: bytes) -> End:
+    """The end of a reply."""
+    return End(*_unpack(_END, payload))
+
+
+def parse_ack(payload: bytes) -> tuple[int, int]:
+    """Status and value of an acknowledgement."""
+    status, value = _unpack(_ACK, payload)
+    return status, value
+
+
+def refusal(status: int, value: int = 0) -> BoardError:
+    """What a status other than OK means, as an exception."""
+    try:
+        sentence = _SENTENCES[Status(status)]
+    except (KeyError, ValueError):
+        return BoardError(f"The board refused with status {status}; update host_sdk to learn what it means.")
+    return BoardError(sentence.format(value=value))
+
+
+def _unpack(layout: struct.Struct, payload: bytes) -> tuple[Any, ...]:
+    if len(payload) < layout.size:
+        raise LinkError(
+            f"The board sent a message of {len(payload)} bytes where {layout.size} are due; update its runtime."
+        )
+    return layout.unpack_from(payload)

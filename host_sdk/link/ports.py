@@ -1,0 +1,115 @@
+"""Serial ports: open one by URL, list those there are. The only place that opens pyserial."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+import serial
+from serial.tools import list_ports
+
+from host_sdk.boards import BOARDS
+from host_sdk.errors import PortError, UlmError, UsageError
+from host_sdk.link.messages import Hello
+from host_sdk.link.session import HELLO_TIMEOUT_S, Session
+
+_PACKAGE = "host_sdk.link"
+WRITE_TIMEOUT_S = 5.0
+"""A line that takes no byte for so long is dead (flow control by a foreign driver)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """One serial port of this computer."""
+
+    address: str
+    description: str
+
+
+def known_bauds() -> list[int]:
+    """The baud rates of known boards, commonest first."""
+    return list(dict.fromkeys(board.baud for board in BOARDS.values()))
+
+
+def list_serial() -> list[Port]:
+    """USB serial ports and what the system calls them; built-in ports without hardware are left out."""
+    found = [p for p in list_ports.comports() if p.vid is not None or not p.device.startswith("/dev/ttyS")]
+    return [Port(p.device, p.description or "") for p in sorted(found)]
+
+
+def only_board() -> str:
+    """The address of the only board; PortError naming the candidates when there are none or several."""
+    ports = [port.address for port in list_serial()]
+    boards = []
+    for address in ports:
+        try:
+            opened, _, _ = open_board(address, None)
+        except UlmError:
+            continue
+        opened.close()
+        boards.append(address)
+    if len(boards) == 1:
+        return boards[0]
+    if boards:
+        raise PortError(f"Several boards are connected: {', '.join(boards)}. Name one of them.")
+    tried = f" (tried {', '.join(ports)})" if ports else ""
+    raise PortError(f"No μLM board is connected{tried}. Plug one in, or try the virtual one: sim://uno.")
+
+
+def open_port(address: str, baud: int) -> serial.SerialBase:
+    """Open any pyserial URL; PortError in one sentence when that is impossible."""
+    if _PACKAGE not in serial.protocol_handler_packages:
+        serial.protocol_handler_packages.append(_PACKAGE)
+    try:
+        exclusive = {"exclusive": True} if address.startswith("/dev/") else {}
+        return serial.serial_for_url(address, baudrate=baud, timeout=1, write_timeout=WRITE_TIMEOUT_S, **exclusive)
+    except UlmError:
+        raise
+    except serial.SerialException as error:
+        raise PortError(_reason(address, error)) from None
+    except OSError as error:
+        raise PortError(_reason(address, error)) from None
+    except ValueError as error:
+        raise UsageError(f"{address!r} is no address of a port ({error}). Give a port or a URL like sim://uno.") from None
+
+
+def open_board(address: str, baud: int | None) -> tuple[serial.SerialBase, Session, Hello]:
+    """Open a port and greet; without a baud the rates of known boards are tried in turn."""
+    bauds = [baud] if baud else _likely_bauds(address)
+    line = open_port(address, bauds[0])
+    session = Session(line)
+    for number, rate in enumerate(bauds):
+        try:
+            if number:
+                line.baudrate = rate
+            return line, session, session.hello(HELLO_TIMEOUT_S)
+        except PortError:
+            continue
+        except UlmError:
+            line.close()
+            raise
+    line.close()
+    rates = " or ".join(str(rate) for rate in bauds)
+    raise PortError(
+        f"No μLM board answered on {address} at {rates} baud. Check cable and port; if the board has no runtime "
+        f"yet, run `ulm flash {address}`."
+    )
+
+
+def _likely_bauds(address: str) -> list[int]:
+    for board in BOARDS.values():
+        if address.partition("?")[0] == f"sim://{board.name}":
+            return [board.baud]
+    return known_bauds()
+
+
+def _reason(address: str, error: OSError) -> str:
+    code = getattr(error, "errno", None)
+    text = str(error)
+    if code == errno.ENOENT or "FileNotFound" in text or "No such file" in text:
+        return f"There is no port {address}. `ulm ports` lists those there are."
+    if code == errno.EACCES or "Permission" in text:
+        return f"You may not use {address}; on Linux add yourself to the group dialout and log in again."
+    if code in (errno.EBUSY, errno.EAGAIN) or "lock" in text or "busy" in text:
+        return f"{address} is in use by another program; close it (a serial monitor, ModemManager) and try again."
+    return f"Cannot open {address}: {text.rstrip('.')}."

@@ -1,0 +1,1 @@
+"""Virtual boards: real firmware on a simulated chip, in a process of its own. Linux and macOS only."""

@@ -1,0 +1,113 @@
+/* One virtual board: a simulated ATmega328P behind a pseudo-terminal, under the control of its
+ * parent.
+ *
+ *   runner STATE_FOLDER CLOCK_HZ BOOT_ADDRESS SUPPLY_MV BAUD real|warp|fast [hold] [reset-on-open]
+ *
+ * `hold` keeps the chip in reset until the first reset command. A separate program because it links
+ * simavr, which is under the GPL: it is built where it runs, from sources that are not.
+ */
+#include "chip.h"
+#include "control.h"
+#include "counters.h"
+#include "eeprom.h"
+#include "line.h"
+#include "pace.h"
+#include "pins.h"
+#include "store.h"
+#include "uart.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SLICES_PER_SECOND = 1000, POLL_LOOP_CYCLES = 64 };
+
+static volatile sig_atomic_t terminated;
+
+static void terminate(int signal) {
+    (void)signal;
+    terminated = 1;
+}
+
+static uint64_t asleep(void) {
+    return chip_counters.idle + chip_counters.power_down + chip_counters.other_sleep;
+}
+
+/* Runs one slice; true when the chip spent it waiting for the host: mostly asleep, or polling the
+ * UART. */
+static bool run_slice(uint64_t cycles) {
+    uint64_t slept = asleep(), polls = uart_counters.polls;
+    chip_run_until(chip->cycle + cycles);
+    bool polling = (uart_counters.polls - polls) * POLL_LOOP_CYCLES > cycles;
+    bool sleeping = (asleep() - slept) * 2 > cycles;
+    return polling || sleeping;
+}
+
+/* Waits for the host or for the time to pass; false when the board is to be switched off. */
+static bool wait_for_host(int64_t ns) {
+    struct pollfd on[] = {
+        {.fd = STDIN_FILENO, .events = POLLIN},
+        {.fd = line_input_fd(), .events = POLLIN},
+        {.fd = line_open_fd(), .events = POLLIN},
+    };
+    struct timespec time = {ns / 1000000000, ns % 1000000000};
+    ppoll(on, 3, control_held ? NULL : &time, NULL);
+    if (terminated || (on[0].revents && !control_serve()))
+        return false;
+    if (on[2].revents && line_was_opened())
+        chip_reset(RESET_EXTERNAL);
+    return true;
+}
+
+static void run_board(void) {
+    uint64_t slice = chip->frequency / SLICES_PER_SECOND;
+    int64_t wait_ns = 0;
+    while (wait_for_host(wait_ns)) {
+        if (control_held)
+            continue;
+        line_exchange();
+        uint64_t before = chip->cycle;
+        bool idle = run_slice(slice);
+        line_exchange();
+        store_tick();
+        wait_ns = pace_after(chip->cycle - before, idle && uart_quiet());
+    }
+    line_exchange();
+}
+
+int main(int count, char **words) {
+    control_create();
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGTERM, terminate);
+    if (count < 7 || !pace_create(words[6], atol(words[2]))) {
+        control_greet("error The runner was started with the wrong arguments.");
+        return 2;
+    }
+    bool watch_opens = false;
+    for (int at = 7; at < count; at++) {
+        control_held |= !strcmp(words[at], "hold");
+        watch_opens |= !strcmp(words[at], "reset-on-open");
+    }
+    chip_create(atol(words[2]), atol(words[3]), atol(words[4]));
+    uart_create();
+    eeprom_create();
+    pins_create();
+    counters_create();
+    if (!store_load(words[1])) {
+        control_greet("error The board's flash.bin or eeprom.bin is damaged.");
+        return 1;
+    }
+    const char *tty = line_create(atol(words[5]), watch_opens);
+    if (!tty) {
+        control_greet("error No pseudo-terminal could be created.");
+        return 1;
+    }
+    chip_reset(RESET_POWER_ON);
+    control_greet(tty);
+    run_board();
+    store_save();
+    control_greet("ok");
+    return 0;
+}

@@ -1,0 +1,301 @@
+"""One virtual AVR board: starts its runner, controls it, reads its counters, and switches it off."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from host_sdk.boards import Board
+from host_sdk.errors import FileError, LinkError, PortError, UsageError
+from host_sdk.sim.bootloader import bootloader_image
+from host_sdk.sim.runner import runner_path
+
+PACES = ("real", "fast", "warp")
+
+START_TIMEOUT_S = 10.0  # a runner prints its pty at once; a loaded machine may be slow to start it
+ANSWER_TIMEOUT_S = 5.0  # an answer takes a millisecond
+OFF_TIMEOUT_S = 5.0  # saving two small files
+LOCK_TIMEOUT_S = 0.5  # a runner that is just going away still holds its lock
+
+_ERASED = b"\xff"
+_STATES = ("low", "high", "input")
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What a board has counted since it was switched on; times in clock cycles."""
+
+    cycles: int
+    idle: int  # cycles asleep in idle mode
+    power_down: int  # cycles asleep in power-down mode
+    other_sleep: int  # cycles asleep in any other mode
+    received: int  # bytes that reached the chip's receive buffer
+    transmitted: int  # bytes that left its transmitter
+    dropped: int  # bytes lost to overruns
+    lowest_stack: int  # lowest stack pointer, an address, since the last forget_stack()
+    resets: int  # of any cause, power-on included
+    illegal_wakes: int  # wakes from power-down that silicon would have slept through
+    wild: int  # accesses outside memory
+
+
+class Pin(NamedTuple):
+    """A pin: what the firmware makes of it ("low", "high", "input"), and the level that it has."""
+
+    state: str
+    high: bool
+
+
+class PinChange(NamedTuple):
+    """The firmware gave a pin a new state ("low", "high", "input") at a clock cycle."""
+
+    cycle: int
+    pin: str
+    state: str
+
+
+class Marker(NamedTuple):
+    """The firmware wrote a byte to GPIOR0 at a clock cycle."""
+
+    cycle: int
+    value: int
+
+
+class AvrBoard:
+    """A powered virtual board, with its serial port at `tty`.
+
+    Its memories live in the folder `state` and outlast it. `blank` erases the flash below the boot section;
+    the EEPROM stays. `pace` says how simulated time keeps to the wall clock: "real"; "warp", which computes
+    at full speed and waits for the host in real time; or "fast", which does not wait at first. `hold` keeps
+    the chip in reset until the first reset(). `reset_on_open` resets it when a program opens `tty`, as a
+    real board does, for programs that cannot reach reset() (Linux only).
+
+    PortError when another program has the board, MissingError when it cannot be built, FileError when its
+    stored memories are damaged.
+    """
+
+    tty: str  # path of the serial port
+    fresh: bool  # the folder held no board before
+
+    def __init__(
+        self,
+        board: Board,
+        state: Path,
+        *,
+        blank: bool = False,
+        pace: str = "warp",
+        hold: bool = False,
+        reset_on_open: bool = False,
+    ) -> None:
+        if pace not in PACES:
+            raise UsageError(f"There is no pace {pace!r}; known paces: {', '.join(PACES)}.")
+        self.board = board
+        self._asking = threading.Lock()
+        self._received = b""
+        runner, bootloader = runner_path(), bootloader_image(board)
+        with _Lock(state, board) as lock:
+            self.fresh = _prepare_flash(board, state / "flash.bin", bootloader, blank)
+            numbers = (board.clock_hz, board.bootloader.address, board.supply_mv, board.baud)
+            words = [word for word, wanted in (("hold", hold), ("reset-on-open", reset_on_open)) if wanted]
+            self._process = subprocess.Popen(
+                [str(runner), str(state), *map(str, numbers), pace, *words],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                bufsize=0,
+                pass_fds=(lock.fd,),  # the runner keeps the lock until it has saved
+                start_new_session=True,  # Ctrl-C is for the program, not for the board
+            )
+        try:
+            self.tty = self._read_line(START_TIMEOUT_S)
+        except LinkError:
+            self._stop()
+            raise PortError(f"The virtual {board.title} did not start.") from None
+        if self.tty.startswith("error "):
+            self._stop()
+            raise FileError(f"{self.tty.removeprefix('error ')} Its folder is {state}.")
+
+    def __enter__(self) -> AvrBoard:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """The runner's process id."""
+        return self._process.pid
+
+    def reset(self) -> None:
+        """Pulls the reset line, as DTR does: the bootloader starts. LinkError when the runner is gone."""
+        self._ask("reset")
+
+    def save(self) -> None:
+        """Writes the memories to the state folder now. They are also saved after each burst of changes."""
+        self._ask("save")
+
+    def counters(self) -> Counters:
+        """What the board has counted so far."""
+        pairs = (word.split("=") for word in self._ask("counters").split())
+        return Counters(**{name: int(value) for name, value in pairs})
+
+    def forget_stack(self) -> None:
+        """Starts the search for the lowest stack pointer anew, from where the stack is now."""
+        self._ask("stack")
+
+    def markers(self) -> list[Marker]:
+        """The writes to GPIOR0 since the last call, oldest first; at most the newest 4096."""
+        return [Marker(cycle, what) for cycle, what in self._events("markers")]
+
+    def pin_changes(self) -> list[PinChange]:
+        """The pins that firmware changed since the last call, oldest first; at most the newest 4096."""
+        return [
+            PinChange(cycle, _pin_name(what >> 2), _STATES[what & 3])
+            for cycle, what in self._events("changes")
+        ]
+
+    def pin(self, name: str) -> Pin:
+        """The pin "D0" to "D13" or "A0" to "A5"; UsageError when there is none of that name."""
+        state, level = self._ask(f"pin {name}").split()
+        return Pin(_STATES[int(state)], level == "1")
+
+    def set_pin(self, name: str, high: bool | None) -> None:
+        """Drives a pin from outside, high or low, or lets it go with None."""
+        self._ask(f"pin {name} {'z' if high is None else int(high)}")
+
+    def set_analog(self, name: str, millivolts: int) -> None:
+        """Puts a voltage on "A0" to "A5", or on the chip's temperature sensor, "temp" (314 mV at 25 °C)."""
+        self._ask(f"analog {name} {millivolts}")
+
+    def set_supply(self, millivolts: int) -> None:
+        """The supply, which is also the ADC's AVCC and AREF. It does not change the clock."""
+        self._ask(f"analog vcc {millivolts}")
+
+    def sram(self, address: int, length: int) -> bytes:
+        """Bytes of the data space (registers, I/O, SRAM) as they are now."""
+        return bytes.fromhex(self._ask(f"sram {address} {length}"))
+
+    def flash(self, address: int, length: int) -> bytes:
+        """Bytes of the flash as they are now."""
+        return bytes.fromhex(self._ask(f"flash {address} {length}"))
+
+    def eeprom(self, address: int, length: int) -> bytes:
+        """Bytes of the EEPROM as they are now."""
+        return bytes.fromhex(self._ask(f"eeprom {address} {length}"))
+
+    def close(self) -> None:
+        """Saves the memories and switches the board off. Closing twice does nothing."""
+        if self._process.poll() is None:
+            try:
+                self._ask("off", OFF_TIMEOUT_S)
+                self._process.wait(OFF_TIMEOUT_S)
+            except (LinkError, subprocess.TimeoutExpired):
+                pass
+        self._stop()
+
+    def _events(self, command: str) -> list[tuple[int, int]]:
+        _lost, *events = self._ask(command).split()
+        return [(int(cycle), int(what)) for cycle, what in (event.split(":") for event in events)]
+
+    def _ask(self, command: str, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
+        """Sends a line and returns its answer without the leading "ok"."""
+        with self._asking:
+            self._write_line(command)
+            answer = self._read_line(timeout_s)
+        word, _, rest = answer.partition(" ")
+        if word != "ok":
+            raise UsageError(rest)
+        return rest
+
+    def _write_line(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+        except (OSError, ValueError):  # the runner's end, or already our own, is closed
+            raise self._gone() from None
+
+    def _read_line(self, timeout_s: float) -> str:
+        assert self._process.stdout is not None
+        deadline = time.monotonic() + timeout_s
+        while b"\n" not in self._received:
+            left_s = max(0.0, deadline - time.monotonic())
+            if not select.select([self._process.stdout], [], [], left_s)[0]:
+                raise LinkError(f"The virtual {self.board.title} does not answer; open it again.")
+            got = self._process.stdout.read(65536)
+            if not got:
+                raise self._gone()
+            self._received += got
+        line, _, self._received = self._received.partition(b"\n")
+        return line.decode()
+
+    def _gone(self) -> LinkError:
+        return LinkError(f"The virtual {self.board.title} has stopped; open it again.")
+
+    def _stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
+        self._process.wait()
+
+
+class _Lock:
+    """The claim of one program on a state folder; it lasts while any process holds `fd` open."""
+
+    def __init__(self, state: Path, board: Board) -> None:
+        try:
+            state.mkdir(parents=True, exist_ok=True)
+            self.fd = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise PortError(f"The folder {state} cannot hold a virtual board: {error.strerror}.") from None
+        deadline = time.monotonic() + LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                if time.monotonic() > deadline:
+                    os.close(self.fd)
+                    raise PortError(
+                        f"The virtual {board.title} is busy: another program has this virtual board open."
+                    ) from None
+                time.sleep(0.02)
+            else:
+                return
+
+    def __enter__(self) -> _Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.fd)
+
+
+def _prepare_flash(board: Board, path: Path, bootloader: bytes, blank: bool) -> bool:
+    """Leaves at `path` a whole flash with the factory's bootloader; true when there was none before.
+
+    The bootloader is put back every time: a real one is protected by lock bits, a simulated one is not.
+    """
+    fresh = not path.exists()
+    code = _ERASED * board.code_bytes
+    if not fresh and not blank:
+        stored = path.read_bytes()
+        if len(stored) != board.flash_bytes:
+            raise FileError(f"{path} has {len(stored)} bytes, not {board.flash_bytes}; open the board blank.")
+        code = stored[: board.code_bytes]
+    part = path.with_suffix(".new")
+    part.write_bytes((code + bootloader).ljust(board.flash_bytes, _ERASED))
+    part.replace(path)
+    return fresh
+
+
+def _pin_name(number: int) -> str:
+    return f"D{number}" if number < 14 else f"A{number - 14}"
