@@ -24,7 +24,7 @@ static const struct __attribute__((packed)) {
         .revision = PROTOCOL_REVISION,
         .flags = HELLO_CYCLES,
         .max_payload = MAX_PAYLOAD,
-        .build = RUNTIME_BUILD,
+        .build = 0, /* stamped when shipped */
         .spec_sum = SPEC_SUM,
         .clock_hz = F_CPU,
         .board = BOARD_NAME,

@@ -101,7 +101,7 @@ static void send_outputs(void) {
     uint8_t count = engine_classes();
     for (uint8_t i = 0; i < count;) {
         frame_begin(OP_LOGITS, seq);
-        frame_byte(reply.passes);
+        frame_byte(reply.passes - 1);
         frame_byte(i);
         uint8_t part = count - i < LOGITS_PER_FRAME ? count - i : LOGITS_PER_FRAME;
         for (; part; part--)

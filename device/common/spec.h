@@ -89,10 +89,9 @@
 #define ARENA_BYTES 0x500
 #define ESCAPE_GAP 0x0F
 #define RUNTIME_IDENT_ADDRESS 0x68
-#define RUNTIME_BUILD 1
 #define VALUE_MARK 1
 #define CACHE_MIN (-128)
-#define SPEC_SUM 0x8D9D
+#define SPEC_SUM 0x60E2
 #define RUNTIME_MARK {'U', 'L', 'M', 'R'}
 
 #endif

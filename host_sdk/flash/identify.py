@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -11,12 +12,11 @@ from host_sdk.boards import BOARDS, Board
 from host_sdk.errors import LinkError, PortError
 from host_sdk.flash.memory import ERASED
 from host_sdk.flash.stk500 import MAX_READ, Port, Stk500
-from host_sdk.spec.image import IDENT, IDENT_ADDRESS
+from host_sdk.spec.image import FACTS, IDENT, IDENT_ADDRESS
 
 IDENTITY_TRIES = 3
 """Readings of the first page before the line counts as broken; the board is reset in between."""
-NAME_BYTES = 8
-"""Longest board name in a runtime's identity, its NUL included."""
+_IDENTITY = struct.Struct(FACTS + "B")  # and the image ABI
 
 
 class Resident(Enum):
@@ -69,19 +69,17 @@ def read_identity(client: Stk500) -> Identity:
 
 
 def parse_identity(page: bytes) -> Identity:
-    """The identity in the first flash page: behind the vectors IDENT, ABI u8, build u16 LE, board name."""
+    """The identity in the first flash page: behind the vectors IDENT, FACTS, ABI (spec/image.py)."""
     if page.count(ERASED) == len(page):
         return Identity(Resident.BLANK)
-    fields = page[IDENT_ADDRESS:]
-    if not fields.startswith(IDENT):
+    if not page.startswith(IDENT, IDENT_ADDRESS):
         return Identity(Resident.FOREIGN)
-    at = len(IDENT)
-    name = fields[at + 3 : at + 3 + NAME_BYTES].split(b"\0")[0]
+    _, _, _, build, _, _, name, abi = _IDENTITY.unpack_from(page, IDENT_ADDRESS + len(IDENT))
     return Identity(
         Resident.RUNTIME,
-        abi=fields[at],
-        build=int.from_bytes(fields[at + 1 : at + 3], "little"),
-        board=name.decode("ascii", "replace"),
+        abi=abi,
+        build=build,
+        board=name.rstrip(b"\0").decode("ascii", "replace"),
     )
 
 

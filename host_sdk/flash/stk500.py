@@ -166,10 +166,7 @@ class Stk500:
         return self._port.read(count)
 
     def _lost(self, error: OSError) -> str:
-        return (
-            f"The port of {self._title} failed ({error}); "
-            "plug the board in and upload again, which repairs it."
-        )
+        return f"The port of {self._title} failed ({error}); plug the board in and upload again, which repairs it."
 
 
 def _at(address: int) -> bytes:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from host_sdk.errors import BoardError, LinkError
+from host_sdk.spec.image import FACTS
 from host_sdk.spec.protocol import REVISION, HelloFlag, Status
 
-_HELLO = struct.Struct("<BBBHHI9sB")  # revision, flags, payload, build, spec sum, clock, board, model status
+_HELLO = struct.Struct(FACTS + "B")  # and the model's status
 _HELLO_MODEL = struct.Struct("<BI")  # longest query, CRC; the name follows
 _INFO = struct.Struct("<BIIHHBHHI")
 _END = struct.Struct("<BBBHIIII")
@@ -81,9 +82,7 @@ def parse_hello(payload: bytes) -> Hello:
     """BoardError when the board speaks another protocol revision."""
     if payload and payload[0] != REVISION:
         older = "update host_sdk" if payload[0] > REVISION else "update the board's runtime with `ulm flash`"
-        raise BoardError(
-            f"The board speaks protocol revision {payload[0]}, this program revision {REVISION}; {older}."
-        )
+        raise BoardError(f"The board speaks protocol revision {payload[0]}, this program revision {REVISION}; {older}.")
     revision, flags, max_payload, build, spec_sum, clock_hz, board, status = _unpack(_HELLO, payload)
     max_query, crc, name = 0, None, b""
     if status == Status.OK:

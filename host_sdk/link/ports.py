@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import serial
@@ -26,11 +27,6 @@ class Port:
     description: str
 
 
-def known_bauds() -> list[int]:
-    """The baud rates of known boards, commonest first."""
-    return list(dict.fromkeys(board.baud for board in BOARDS.values()))
-
-
 def list_serial() -> list[Port]:
     """USB serial ports and what the system calls them; built-in ports without hardware are left out."""
     found = [p for p in list_ports.comports() if p.vid is not None or not p.device.startswith("/dev/ttyS")]
@@ -42,11 +38,12 @@ def only_board() -> str:
     ports = [port.address for port in list_serial()]
     boards = []
     for address in ports:
+        bauds = likely_bauds(address)
         try:
-            opened, _, _ = open_board(address, None)
+            with open_port(address, bauds[0]) as line:
+                greet(line, Session(line), bauds)
         except UlmError:
             continue
-        opened.close()
         boards.append(address)
     if len(boards) == 1:
         return boards[0]
@@ -56,13 +53,18 @@ def only_board() -> str:
     raise PortError(f"No μLM board is connected{tried}. Plug one in, or try the virtual one: sim://uno.")
 
 
-def open_port(address: str, baud: int) -> serial.SerialBase:
+def open_port(address: str, baud: int) -> serial.Serial:
     """Open any pyserial URL; PortError in one sentence when that is impossible."""
     if _PACKAGE not in serial.protocol_handler_packages:
         serial.protocol_handler_packages.append(_PACKAGE)
     try:
-        exclusive = {"exclusive": True} if address.startswith("/dev/") else {}
-        return serial.serial_for_url(address, baudrate=baud, timeout=1, write_timeout=WRITE_TIMEOUT_S, **exclusive)
+        line: serial.Serial = serial.serial_for_url(
+            address, do_not_open=True, baudrate=baud, timeout=1, write_timeout=WRITE_TIMEOUT_S
+        )
+        if address.startswith("/dev/"):
+            line.exclusive = True
+        line.open()
+        return line
     except UlmError:
         raise
     except serial.SerialException as error:
@@ -70,37 +72,32 @@ def open_port(address: str, baud: int) -> serial.SerialBase:
     except OSError as error:
         raise PortError(_reason(address, error)) from None
     except ValueError as error:
-        raise UsageError(f"{address!r} is no address of a port ({error}). Give a port or a URL like sim://uno.") from None
+        raise UsageError(
+            f"{address!r} is no address of a port ({error}). Give a port or a URL like sim://uno."
+        ) from None
 
 
-def open_board(address: str, baud: int | None) -> tuple[serial.SerialBase, Session, Hello]:
-    """Open a port and greet; without a baud the rates of known boards are tried in turn."""
-    bauds = [baud] if baud else _likely_bauds(address)
-    line = open_port(address, bauds[0])
-    session = Session(line)
-    for number, rate in enumerate(bauds):
-        try:
-            if number:
-                line.baudrate = rate
-            return line, session, session.hello(HELLO_TIMEOUT_S)
-        except PortError:
-            continue
-        except UlmError:
-            line.close()
-            raise
-    line.close()
-    rates = " or ".join(str(rate) for rate in bauds)
+def greet(line: serial.Serial, session: Session, bauds: Sequence[int]) -> Hello:
+    """The board's HELLO at the first of these rates at which it answers; PortError when it does at none."""
+    for baud in bauds:
+        if line.baudrate != baud:
+            line.baudrate = baud
+        hello = session.hello(HELLO_TIMEOUT_S)
+        if hello:
+            return hello
+    rates = " or ".join(map(str, bauds))
     raise PortError(
-        f"No μLM board answered on {address} at {rates} baud. Check cable and port; if the board has no runtime "
-        f"yet, run `ulm flash {address}`."
+        f"No μLM board answered on {line.port} at {rates} baud. Check cable and port; if the board has no runtime "
+        f"yet, run `ulm flash {line.port} MODEL.ulm`."
     )
 
 
-def _likely_bauds(address: str) -> list[int]:
+def likely_bauds(address: str) -> list[int]:
+    """The rates worth trying on an address, likeliest first."""
     for board in BOARDS.values():
         if address.partition("?")[0] == f"sim://{board.name}":
             return [board.baud]
-    return known_bauds()
+    return list(dict.fromkeys(board.baud for board in BOARDS.values()))
 
 
 def _reason(address: str, error: OSError) -> str:

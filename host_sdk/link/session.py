@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from host_sdk.errors import LinkError, PortError
+from host_sdk.errors import LinkError
 from host_sdk.link import messages
 from host_sdk.link.frame import Decoder, Frame, encode
 from host_sdk.spec.protocol import SEQ_FIRST, SEQ_LAST, ChatFlag, HelloFlag, Op, Status
@@ -73,15 +73,15 @@ class Session:
 
     def __init__(self, line: Line, trace: Callable[[str, bytes], None] | None = None) -> None:
         self._line = line
-        self._trace = trace
+        self.trace = trace
         self._decoder = Decoder()
         self._seq = SEQ_FIRST
         self._seven_bit = False
         self._max_payload = 64
         self._frames: list[Frame] = []
 
-    def hello(self, timeout_s: float = HELLO_TIMEOUT_S) -> messages.Hello:
-        """Ask until somebody answers; PortError when nobody does."""
+    def hello(self, timeout_s: float = HELLO_TIMEOUT_S) -> messages.Hello | None:
+        """Ask until somebody answers; None when nobody does."""
         deadline = time.monotonic() + timeout_s
         self._frames.clear()
         while time.monotonic() < deadline:
@@ -94,10 +94,7 @@ class Session:
                     self._seven_bit = HelloFlag.SEVEN_BIT in hello.flags
                     self._max_payload = hello.max_payload
                     return hello
-        raise PortError(
-            f"No μLM board answered within {timeout_s:g} s. Check cable and port, or put the runtime on it "
-            "with `ulm flash`."
-        )
+        return None
 
     def info(self) -> messages.Info:
         """Sizes and state of the board."""
@@ -130,9 +127,7 @@ class Session:
             if frame is None:
                 tries += 1
                 if tries == TRIES:
-                    raise LinkError(
-                        "The board fell silent in the middle of a reply. Check the cable and ask again."
-                    )
+                    raise LinkError("The board fell silent in the middle of a reply. Check the cable and ask again.")
                 self._send(Op.CHAT, payload, seq)
             elif frame.seq != seq:
                 continue
@@ -209,8 +204,8 @@ class Session:
             seq = self._seq
             self._seq = SEQ_FIRST if seq == SEQ_LAST else seq + 1
         data = encode(Frame(op, seq, payload), self._seven_bit)
-        if self._trace:
-            self._trace("host", data)
+        if self.trace:
+            self.trace("host", data)
         try:
             self._line.write(data)
         except OSError as error:
@@ -228,7 +223,7 @@ class Session:
                 data = self._line.read(max(1, self._line.in_waiting))
             except OSError as error:
                 raise LinkError(f"The port went away while reading ({error}). Plug the board in again.") from None
-            if data and self._trace:
-                self._trace("board", data)
+            if data and self.trace:
+                self.trace("board", data)
             self._frames.extend(self._decoder.feed(data))
         return self._frames.pop(0)

@@ -94,13 +94,9 @@ def _meaning(model: Model) -> dict[bytes, bytes]:
 def _shape(model: Model) -> bytes:
     context_bits = model.context_buckets.bit_length() - 1 if model.context_buckets else 0
     query_bits = model.query_buckets.bit_length() - 1
-    head = _SHAPE.pack(
-        model.kind, len(model.layers), query_bits, context_bits, model.context_length, model.max_reply
-    )
+    head = _SHAPE.pack(model.kind, len(model.layers), query_bits, context_bits, model.context_length, model.max_reply)
     return head + b"".join(
-        _LAYER.pack(
-            layer.rows, layer.columns, layer.code, layer.shift, LayerFlag.SATURATE if layer.saturate else 0
-        )
+        _LAYER.pack(layer.rows, layer.columns, layer.code, layer.shift, LayerFlag.SATURATE if layer.saturate else 0)
         for layer in model.layers
     )
 
@@ -130,7 +126,9 @@ def _split(data: bytes) -> dict[bytes, bytes]:
                 f"Section {name.decode('ascii', 'replace')} of the model file is damaged (CRC-32); copy it again."
             )
         if name in sections:
-            raise FileError(f"Section {name.decode('ascii', 'replace')} stands twice in the model file; build it again.")
+            raise FileError(
+                f"Section {name.decode('ascii', 'replace')} stands twice in the model file; build it again."
+            )
         sections[name] = payload
         position += length
     if position != len(data):
@@ -217,7 +215,8 @@ def _pack(layer: Layer) -> bytes:
 
 def _join(digits: NDArray[np.int64], per_byte: int, base: int) -> bytes:
     padded = np.pad(digits, (0, -digits.size % per_byte)).reshape(-1, per_byte)
-    return (padded * base ** np.arange(per_byte)).sum(axis=1).astype(np.uint8).tobytes()
+    joined: NDArray[np.int64] = (padded * base ** np.arange(per_byte)).sum(axis=1)
+    return joined.astype(np.uint8).tobytes()
 
 
 def _digits(data: NDArray[np.uint8], per_byte: int, base: int, count: int) -> NDArray[np.int64]:

@@ -97,10 +97,10 @@ def run(model: Model, queries: Sequence[str | bytes], watch: Watcher | None = No
 def finish(layer: Layer, sums: NDArray[np.float64], last: bool) -> NDArray[np.int16]:
     """Bias, 16-bit wrap, arithmetic shift; ReLU and saturation unless it is the last layer."""
     acc = (sums.astype(np.int64) + layer.bias).astype(np.int16)  # wraps mod 2^16
-    value = acc >> layer.shift
+    value: NDArray[np.int16] = acc >> layer.shift
     if last:
         return value
-    return np.clip(value, 0, 255 if layer.saturate else None)
+    return np.clip(value, 0, 255 if layer.saturate else 32767)
 
 
 def additions(model: Model, queries: Sequence[str | bytes]) -> float:

@@ -25,9 +25,7 @@ def query_bytes(text: str, limit: int = MAX_QUERY) -> bytes:
     """The bytes of a query; UsageError when they exceed `limit`: a query is refused, never cut."""
     data = to_ascii(text)
     if len(data) > limit:
-        raise UsageError(
-            f"The query has {len(data)} characters; this model takes at most {limit}. Ask in fewer words."
-        )
+        raise UsageError(f"The query has {len(data)} characters; this model takes at most {limit}. Ask in fewer words.")
     return data
 
 

@@ -50,8 +50,8 @@ def _list(column: NDArray[np.int8], sign: int) -> Iterator[int]:
         while row - at >= ESCAPE_GAP:
             yield 0
             at += ESCAPE_GAP
-        yield int(row - at) + 1
-        at = row
+        yield int(row) - at + 1
+        at = int(row)
     while at < column.size:
         yield 0
         at += ESCAPE_GAP

@@ -74,8 +74,7 @@ def pack(model: Model) -> Image:
     length = spec.HEADER_BYTES + len(body)
     if length > 0xFFFF:
         raise FitError(
-            f"The packed model takes {length} bytes; an image for flash has at most 65535. "
-            "Train it sparser or smaller."
+            f"The packed model takes {length} bytes; an image for flash has at most 65535. Train it sparser or smaller."
         )
     fields = {
         "magic": spec.MAGIC,
@@ -162,7 +161,8 @@ def compact(model: Model) -> list[Layer]:
             keep[number][0] = True
     chosen = []
     for number, kept in enumerate(keep):
-        order = model.order[number] if model.order and number < len(keep) - 1 else np.arange(kept.size)
+        last = number == len(keep) - 1
+        order = np.arange(kept.size) if last or not model.order else model.order[number].astype(np.int64)
         chosen.append(order[kept[order]])
     layers = []
     inputs: NDArray[np.int64] = np.arange(model.layers[0].columns)
@@ -209,9 +209,7 @@ def _arena(model: Model, widths: tuple[int, ...]) -> tuple[int, int, int]:
 
 def _replies(model: Model, at: int) -> bytes:
     texts = [
-        bytes([reply.action])
-        + reply.text.encode("ascii").replace(b"{}", bytes([spec.VALUE_MARK]))
-        + b"\0"
+        bytes([reply.action]) + reply.text.encode("ascii").replace(b"{}", bytes([spec.VALUE_MARK])) + b"\0"
         for reply in model.replies
     ]
     offsets = np.cumsum([at + 2 * len(texts), *(len(text) for text in texts)])[:-1]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
+
+from host_sdk.errors import FileError
 
 
 @cache
@@ -20,3 +23,16 @@ def bench_queries() -> tuple[str, ...]:
 
 def _lines(name: str) -> tuple[str, ...]:
     return tuple((files("host_sdk") / "pack" / name).read_text("ascii").splitlines())
+
+
+def read_queries(path: Path) -> list[str]:
+    """The queries of a file, one per line; FileError when there are none."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror}. Check the path.") from None
+    except UnicodeDecodeError:
+        raise FileError(f"{path} is not a text file of queries, one per line.") from None
+    if not any(lines):
+        raise FileError(f"{path} holds no queries.")
+    return [line for line in lines if line]

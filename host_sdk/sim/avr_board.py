@@ -27,6 +27,10 @@ LOCK_TIMEOUT_S = 0.5  # a runner that is just going away still holds its lock
 
 _ERASED = b"\xff"
 _STATES = ("low", "high", "input")
+_ANALOG = tuple(f"A{number}" for number in range(6))
+_PINS = (*(f"D{number}" for number in range(14)), *_ANALOG)
+_SENSORS = (*_ANALOG, "temp")
+_HIGHEST_MV = 6000  # the chip's absolute maximum
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,7 @@ class AvrBoard:
         self._received = b""
         runner, bootloader = runner_path(), bootloader_image(board)
         with _Lock(state, board) as lock:
-            self.fresh = _prepare_flash(board, state / "flash.bin", bootloader, blank)
+            self.fresh = _prepare_memories(board, state, bootloader, blank)
             numbers = (board.clock_hz, board.bootloader.address, board.supply_mv, board.baud)
             words = [word for word, wanted in (("hold", hold), ("reset-on-open", reset_on_open)) if wanted]
             self._process = subprocess.Popen(
@@ -120,7 +124,7 @@ class AvrBoard:
             raise PortError(f"The virtual {board.title} did not start.") from None
         if self.tty.startswith("error "):
             self._stop()
-            raise FileError(f"{self.tty.removeprefix('error ')} Its folder is {state}.")
+            raise PortError(f"The virtual {board.title} did not start: {self.tty.removeprefix('error ')}")
 
     def __enter__(self) -> AvrBoard:
         return self
@@ -158,27 +162,24 @@ class AvrBoard:
 
     def pin_changes(self) -> list[PinChange]:
         """The pins that firmware changed since the last call, oldest first; at most the newest 4096."""
-        return [
-            PinChange(cycle, _pin_name(what >> 2), _STATES[what & 3])
-            for cycle, what in self._events("changes")
-        ]
+        return [PinChange(cycle, _PINS[what >> 2], _STATES[what & 3]) for cycle, what in self._events("changes")]
 
     def pin(self, name: str) -> Pin:
         """The pin "D0" to "D13" or "A0" to "A5"; UsageError when there is none of that name."""
-        state, level = self._ask(f"pin {name}").split()
+        state, level = self._ask(f"pin {_known(name, _PINS)}").split()
         return Pin(_STATES[int(state)], level == "1")
 
     def set_pin(self, name: str, high: bool | None) -> None:
         """Drives a pin from outside, high or low, or lets it go with None."""
-        self._ask(f"pin {name} {'z' if high is None else int(high)}")
+        self._ask(f"pin {_known(name, _PINS)} {'z' if high is None else int(high)}")
 
     def set_analog(self, name: str, millivolts: int) -> None:
         """Puts a voltage on "A0" to "A5", or on the chip's temperature sensor, "temp" (314 mV at 25 °C)."""
-        self._ask(f"analog {name} {millivolts}")
+        self._set_millivolts(_known(name, _SENSORS), millivolts)
 
     def set_supply(self, millivolts: int) -> None:
         """The supply, which is also the ADC's AVCC and AREF. It does not change the clock."""
-        self._ask(f"analog vcc {millivolts}")
+        self._set_millivolts("vcc", millivolts)
 
     def sram(self, address: int, length: int) -> bytes:
         """Bytes of the data space (registers, I/O, SRAM) as they are now."""
@@ -201,6 +202,11 @@ class AvrBoard:
             except (LinkError, subprocess.TimeoutExpired):
                 pass
         self._stop()
+
+    def _set_millivolts(self, name: str, millivolts: int) -> None:
+        if not 0 <= millivolts <= _HIGHEST_MV:
+            raise UsageError(f"{millivolts} mV is outside 0 to {_HIGHEST_MV} mV.")
+        self._ask(f"analog {name} {millivolts}")
 
     def _events(self, command: str) -> list[tuple[int, int]]:
         _lost, *events = self._ask(command).split()
@@ -279,23 +285,32 @@ class _Lock:
         os.close(self.fd)
 
 
-def _prepare_flash(board: Board, path: Path, bootloader: bytes, blank: bool) -> bool:
-    """Leaves at `path` a whole flash with the factory's bootloader; true when there was none before.
+def _prepare_memories(board: Board, state: Path, bootloader: bytes, blank: bool) -> bool:
+    """Leaves a whole flash with the factory's bootloader in `state`; true when there was no flash before.
 
     The bootloader is put back every time: a real one is protected by lock bits, a simulated one is not.
     """
-    fresh = not path.exists()
+    flash, eeprom = state / "flash.bin", state / "eeprom.bin"
+    fresh = not flash.exists()
     code = _ERASED * board.code_bytes
     if not fresh and not blank:
-        stored = path.read_bytes()
-        if len(stored) != board.flash_bytes:
-            raise FileError(f"{path} has {len(stored)} bytes, not {board.flash_bytes}; open the board blank.")
-        code = stored[: board.code_bytes]
-    part = path.with_suffix(".new")
+        code = _stored(flash, board.flash_bytes)[: board.code_bytes]
+    if eeprom.exists():
+        _stored(eeprom, board.eeprom_bytes)
+    part = flash.with_suffix(".new")
     part.write_bytes((code + bootloader).ljust(board.flash_bytes, _ERASED))
-    part.replace(path)
+    part.replace(flash)
     return fresh
 
 
-def _pin_name(number: int) -> str:
-    return f"D{number}" if number < 14 else f"A{number - 14}"
+def _stored(path: Path, size: int) -> bytes:
+    content = path.read_bytes()
+    if len(content) != size:
+        raise FileError(f"{path} is damaged: it has {len(content)} bytes, not {size}; delete it to start anew.")
+    return content
+
+
+def _known(name: str, names: tuple[str, ...]) -> str:
+    if name not in names:
+        raise UsageError(f"There is no pin {name!r}; known: {', '.join(names)}.")
+    return name

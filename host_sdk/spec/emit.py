@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 from host_sdk.spec import container, image, protocol
 
@@ -29,7 +29,7 @@ def _numbers() -> Iterator[tuple[str, int]]:
     yield "PROTOCOL_REVISION", protocol.REVISION
     for name in ("FRAME_FLAG", "FRAME_ESCAPE", "FRAME_HIGH", "FRAME_XOR", "MAX_PAYLOAD", "MAX_QUERY", "MAX_REPLY"):
         yield name, getattr(protocol, name)
-    for prefix, enum in (
+    enums: list[tuple[str, type[IntEnum] | type[IntFlag]]] = [
         ("OP", protocol.Op),
         ("STATUS", protocol.Status),
         ("HELLO", protocol.HelloFlag),
@@ -37,7 +37,8 @@ def _numbers() -> Iterator[tuple[str, int]]:
         ("ACTION", protocol.Action),
         ("KIND", container.Kind),
         ("LAYER", container.LayerFlag),
-    ):
+    ]
+    for prefix, enum in enums:
         yield from _members(prefix, enum)
     yield "INPUT_SCALE", container.INPUT_SCALE
     yield "INPUT_SCALE_BITS", container.INPUT_SCALE.bit_length() - 1
@@ -48,12 +49,11 @@ def _numbers() -> Iterator[tuple[str, int]]:
     for name in ("HEADER_BYTES", "CHECK_FROM", "RECORD_BYTES", "MODEL_ADDRESS", "ARENA_BYTES", "ESCAPE_GAP"):
         yield name if name in ("MODEL_ADDRESS", "ARENA_BYTES", "ESCAPE_GAP") else f"IMAGE_{name}", getattr(image, name)
     yield "RUNTIME_IDENT_ADDRESS", image.IDENT_ADDRESS
-    yield "RUNTIME_BUILD", image.RUNTIME_BUILD
     yield "VALUE_MARK", image.VALUE_MARK
     yield "CACHE_MIN", image.CACHE_MIN
 
 
-def _members(prefix: str, enum: type[IntEnum] | type[protocol.HelloFlag]) -> Iterator[tuple[str, int]]:
+def _members(prefix: str, enum: type[IntEnum] | type[IntFlag]) -> Iterator[tuple[str, int]]:
     for member in enum:
         yield f"{prefix}_{member.name}", int(member)
 

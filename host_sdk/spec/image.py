@@ -13,8 +13,12 @@ MODEL_ADDRESS = 0x1600
 IDENT_ADDRESS = 0x68
 """Flash byte address of the runtime's identity, right behind the 26 interrupt vectors."""
 IDENT = b"ULMR"
-RUNTIME_BUILD = 1
-"""Raised with every change of the runtime that a user should receive."""
+"""The identity is this mark, then FACTS, then the image ABI (u8)."""
+FACTS = "<BBBHHI9s"
+"""struct layout: protocol revision, HELLO flags, payload bytes, build, spec sum, clock in Hz, board name.
+HELLO begins with the same bytes."""
+BUILD_OFFSET = 3
+"""Of the build number inside FACTS. It is a checksum of the runtime, stamped in when a hex file is shipped."""
 
 # Header fields: (name, byte offset, size in bytes).
 HEADER = (

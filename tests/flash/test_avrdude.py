@@ -25,8 +25,7 @@ def test_marks_are_erased_first_and_written_last(tmp_path: Path) -> None:
     result = upload_with_avrdude("/dev/ttyX", UNO, WANTED, order_last=(256,), program=program)
     assert (result.pages_written, result.pages_kept, result.bytes) == (5, 0, 640)
     assert (tmp_path / "arguments").read_text().strip() == (
-        "-q -p atmega328p -c arduino -P /dev/ttyX -b 115200 -D "
-        "-U flash:w:0.hex:i -U flash:w:1.hex:i -U flash:w:2.hex:i"
+        "-q -p atmega328p -c arduino -P /dev/ttyX -b 115200 -D -U flash:w:0.hex:i -U flash:w:1.hex:i -U flash:w:2.hex:i"
     )
     steps = [Memory.from_hex_file(tmp_path / f"{n}.hex") for n in range(3)]
     assert [list(step.pages) for step in steps] == [[256], [0, 128, 384, 512], [256]]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from host_sdk.boards import BOARDS, Board
 from host_sdk.errors import LinkError, PortError
 from host_sdk.flash import Identity, Resident, identify
 from host_sdk.flash.identify import parse_identity
-from host_sdk.spec.image import IDENT, IDENT_ADDRESS
+from host_sdk.spec.image import FACTS, IDENT, IDENT_ADDRESS
 from tests.flash.fake import FakeBoard
 
 UNO = BOARDS["uno"]
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("instant")
 
 
 def runtime(board: bytes = b"uno") -> bytes:
-    return bytes(IDENT_ADDRESS) + IDENT + bytes((3, 0x34, 0x12)) + board + b"\0"
+    return bytes(IDENT_ADDRESS) + IDENT + struct.pack(FACTS + "B", 1, 0, 64, 0x1234, 0, 16_000_000, board, 3)
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)

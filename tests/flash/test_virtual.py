@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from host_sdk.boards import BOARDS, Board
 from host_sdk.errors import FitError, LinkError, MissingError
 from host_sdk.flash import Identity, Memory, Resident, identify, upload, upload_with_avrdude
 from host_sdk.sim.avr_board import AvrBoard
-from host_sdk.spec.image import IDENT, IDENT_ADDRESS, MODEL_ADDRESS
+from host_sdk.spec.image import FACTS, IDENT, IDENT_ADDRESS, MODEL_ADDRESS
 from tests.flash.fake import PAGE
 
 FLASH_STEP_S = 0.0045
@@ -24,9 +25,11 @@ STAY_HERE = b"\xff\xcf"  # rjmp to itself
 
 
 def program(board: Board, seed: int) -> bytes:
-    head = (STAY_HERE.ljust(IDENT_ADDRESS, b"\0") + IDENT + b"\x01\x07\x00" + board.name.encode()).ljust(
-        PAGE, b"\0"
-    )
+    head = (
+        STAY_HERE.ljust(IDENT_ADDRESS, b"\0")
+        + IDENT
+        + struct.pack(FACTS + "B", 1, 0, 64, 7, 0, board.clock_hz, board.name.encode(), 1)
+    ).ljust(PAGE, b"\0")
     return head + random.Random(seed).randbytes(board.code_bytes - PAGE)
 
 
@@ -68,9 +71,14 @@ class Lossy:
 
 def test_full_upload_in_board_time(board: Board, port: Any) -> None:
     wanted = program(board, 1)
-    before = port.board.counters().cycles
-    result = upload(port, board, Memory.from_bytes(0, wanted), order_last=(MODEL_ADDRESS,))
-    line_s = (port.board.counters().cycles - before) / board.clock_hz
+    cycles = [port.board.counters().cycles]
+
+    def watch(done: int, total: int) -> None:
+        if done == total:  # not later: then the program runs, as fast as this machine can
+            cycles.append(port.board.counters().cycles)
+
+    result = upload(port, board, Memory.from_bytes(0, wanted), order_last=(MODEL_ADDRESS,), progress=watch)
+    line_s = (cycles[1] - cycles[0]) / board.clock_hz
     silicon_s = line_s + 2 * FLASH_STEP_S * result.pages_written
     assert port.board.flash(0, board.code_bytes) == wanted
     assert result.bytes == board.code_bytes
@@ -109,16 +117,16 @@ def test_stopped_by_its_user_and_repaired(board: Board, port: Any) -> None:
     assert port.board.flash(0, MODEL_ADDRESS) == program(board, 1)[:MODEL_ADDRESS]
     result = upload(port, board, wanted, order_last=(MODEL_ADDRESS,))
     assert result.pages_kept == 70
-    assert port.board.flash(MODEL_ADDRESS, board.code_bytes - MODEL_ADDRESS) == wanted.pages[
-        MODEL_ADDRESS
-    ] + b"".join(list(wanted.pages.values())[1:])
+    assert port.board.flash(MODEL_ADDRESS, board.code_bytes - MODEL_ADDRESS) == wanted.pages[MODEL_ADDRESS] + b"".join(
+        list(wanted.pages.values())[1:]
+    )
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["lost", "damaged"])
 def test_damaged_bytes_are_survived(board: Board, port: Any, lost: bool) -> None:
-    """In the first sync, the first page's read, its address, size, data and end, and its read back."""
+    """In the first sync, and in the first page's address, data, end and read back."""
     wanted = program(board, 3)[: 6 * PAGE]
-    for hit in (0, 8, 16, 21, 100, 151, 157):
+    for hit in (0, 16, 100, 151, 157):
         port.close()
         port.open()
         upload(Lossy(port, hit, lost), board, Memory.from_bytes(0, wanted))

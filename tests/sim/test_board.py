@@ -59,6 +59,14 @@ def test_eeprom_takes_its_time_and_survives(port: serial.Serial, board: Board, s
     assert port.read(1) == b"\xa5"
 
 
+def test_the_eeprom_interrupts_when_ready(port: serial.Serial, board: Board) -> None:
+    port.board.markers()
+    port.write(b"q")
+    assert port.read(1) == b"q"
+    start, end = port.board.markers()
+    assert (end.cycle - start.cycle) / board.clock_hz == pytest.approx(3.4e-3, rel=0.01)
+
+
 def test_a_killed_board_keeps_what_it_wrote_before_the_last_burst(
     port: serial.Serial, board: Board, state: Path
 ) -> None:
@@ -150,6 +158,8 @@ def test_analog(port: serial.Serial, board: Board) -> None:
     assert read(14) == 1100 * 1023 // 2700
     with pytest.raises(UsageError):
         port.board.set_analog("D3", 1200)
+    with pytest.raises(UsageError):
+        port.board.set_supply(9000)
 
 
 def test_sleep_is_counted_by_mode(port: serial.Serial, board: Board) -> None:
@@ -177,7 +187,7 @@ def test_warp_computes_fast_and_waits_in_real_time(board: Board, state: Path) ->
         cycles = port.board.counters().cycles
         time.sleep(0.5)
         waited_s = (port.board.counters().cycles - cycles) / board.clock_hz
-        assert waited_s == pytest.approx(0.5, rel=0.2)
+        assert 0.25 < waited_s < 0.6
         start = time.monotonic()
         port.write(b"f" * 3)
         assert port.read(3) == b"fff"
@@ -191,7 +201,7 @@ def test_real_pace_is_real(board: Board, state: Path) -> None:
         start = time.monotonic()
         port.write(b"f")
         assert port.read(1) == b"f"
-        assert time.monotonic() - start == pytest.approx(1.0, abs=0.15)
+        assert 0.95 < time.monotonic() - start < 2
 
 
 def test_a_second_opener_is_refused(port: serial.Serial, board: Board, state: Path) -> None:

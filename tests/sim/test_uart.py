@@ -76,6 +76,15 @@ def test_a_frame_lasts_ten_bits(port: serial.Serial, board: Board) -> None:
     assert frame == pytest.approx(10 * board.clock_hz / board.baud, rel=0.002)
 
 
+def test_transmitting_by_interrupt_keeps_the_line_full(port: serial.Serial) -> None:
+    port.board.markers()
+    port.write(b"u")
+    assert port.read(100) == bytes(range(100, 0, -1))
+    start, end = markers(port.board, 2)
+    frame = 10 * 8 * 17  # UBRR 16 with U2X, on both boards
+    assert end.cycle - start.cycle == pytest.approx(100 * frame, abs=100)
+
+
 def test_noise_does_not_kill_the_board(port: serial.Serial) -> None:
     noise = random.Random(1).randbytes(65536)
     for at in range(0, len(noise), 1024):

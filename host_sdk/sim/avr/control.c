@@ -117,6 +117,7 @@ static bool serve(const char *line) {
     } else if (!strcmp(word, "reset")) {
         control_held = false;
         chip_reset(RESET_EXTERNAL);
+        pace_host_acted();
         fputs("ok", answers);
     } else if (!strcmp(word, "stack")) {
         counters_forget_stack();
@@ -127,7 +128,7 @@ static bool serve(const char *line) {
     } else if (!strcmp(word, "off")) {
         return false;
     } else {
-        fprintf(answers, "error Cannot do: %s", line);
+        fprintf(answers, "error Not understood: %s", line);
     }
     fputc('\n', answers);
     fflush(answers);
@@ -141,7 +142,6 @@ bool control_serve(void) {
     ssize_t got = read(STDIN_FILENO, bytes, sizeof bytes);
     if (got <= 0)
         return false;
-    pace_host_acted();
     for (ssize_t at = 0; at < got; at++) {
         if (bytes[at] != '\n') {
             if (length < LINE_BYTES - 1)

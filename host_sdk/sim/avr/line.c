@@ -72,20 +72,17 @@ void line_exchange(void) {
         out_count = 0;
     flush_out();
     uint8_t bytes[256];
-    size_t room = uart_room();
-    if (!(state.revents & POLLIN) || !room)
-        return;
-    ssize_t got = read(master, bytes, room < sizeof bytes ? room : sizeof bytes);
-    if (got <= 0)
-        return;
+    size_t room = uart_room() < sizeof bytes ? uart_room() : sizeof bytes;
+    ssize_t got = state.revents & POLLIN && room ? read(master, bytes, room) : 0;
+    /* Asked after reading: a host sets its speed before it sends. */
     host_baud = baud_get(master, default_baud);
-    uart_feed(bytes, got);
-    pace_host_acted();
+    if (got > 0) {
+        uart_feed(bytes, got);
+        pace_host_acted();
+    }
 }
 
 void line_send(uint8_t byte) {
-    if (!out_count)
-        host_baud = baud_get(master, default_baud);
     if (connected && out_count < OUT_BYTES)
         out[(out_first + out_count++) % OUT_BYTES] = byte;
 }

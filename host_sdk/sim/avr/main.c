@@ -16,10 +16,10 @@
 #include "store.h"
 #include "uart.h"
 
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
 #include <unistd.h>
 
 enum { SLICES_PER_SECOND = 1000, POLL_LOOP_CYCLES = 64 };
@@ -47,16 +47,20 @@ static bool run_slice(uint64_t cycles) {
 
 /* Waits for the host or for the time to pass; false when the board is to be switched off. */
 static bool wait_for_host(int64_t ns) {
-    struct pollfd on[] = {
-        {.fd = STDIN_FILENO, .events = POLLIN},
-        {.fd = line_input_fd(), .events = POLLIN},
-        {.fd = line_open_fd(), .events = POLLIN},
-    };
+    int fds[] = {STDIN_FILENO, line_input_fd(), line_open_fd()}, highest = 0;
+    fd_set ready;
+    FD_ZERO(&ready);
+    for (int at = 0; at < 3; at++) {
+        if (fds[at] >= 0)
+            FD_SET(fds[at], &ready);
+        highest = fds[at] > highest ? fds[at] : highest;
+    }
     struct timespec time = {ns / 1000000000, ns % 1000000000};
-    ppoll(on, 3, control_held ? NULL : &time, NULL);
-    if (terminated || (on[0].revents && !control_serve()))
+    if (pselect(highest + 1, &ready, NULL, NULL, control_held ? NULL : &time, NULL) < 0)
+        FD_ZERO(&ready);
+    if (terminated || (FD_ISSET(STDIN_FILENO, &ready) && !control_serve()))
         return false;
-    if (on[2].revents && line_was_opened())
+    if (line_open_fd() >= 0 && FD_ISSET(line_open_fd(), &ready) && line_was_opened())
         chip_reset(RESET_EXTERNAL);
     return true;
 }

@@ -1,6 +1,8 @@
-// A firmware that does on command, over the serial line, one thing that a virtual board must get right.
+// A firmware that does on command, over the serial line, one thing that a virtual board must get
+// right.
 //
-// UART polled, 8N1, UBRR from BAUD. Every command is one letter; answers are described at each case.
+// UART polled, 8N1, UBRR from BAUD. Every command is one letter; answers are described at each
+// case.
 
 #include <avr/eeprom.h>
 #include <avr/interrupt.h>
@@ -46,6 +48,20 @@ static uint16_t analog(uint8_t mux) {
 }
 
 ISR(TIMER0_OVF_vect) { touched++; }
+
+static volatile uint8_t unsent;
+
+ISR(USART_UDRE_vect) {
+    if (unsent)
+        UDR0 = unsent--;
+    else
+        UCSR0B &= ~_BV(UDRIE0);
+}
+
+ISR(EE_READY_vect) {
+    EECR &= ~_BV(EERIE);
+    touched = 1;
+}
 
 ISR(USART_RX_vect) { GPIOR0 = UDR0; }
 
@@ -154,6 +170,31 @@ int main(void) {
             set_sleep_mode(SLEEP_MODE_IDLE);
             for (;;)
                 sleep_mode();
+        case 'u': // transmit 100 bytes by interrupt, with markers at the start and when the last is
+                  // out
+            GPIOR0 = unsent = 100;
+            UCSR0A |= _BV(TXC0);
+            UCSR0B |= _BV(UDRIE0);
+            sei();
+            while (!(UCSR0A & _BV(TXC0)))
+                ;
+            GPIOR0 = unsent;
+            cli();
+            break;
+        case 'q': // wait for the EEPROM by interrupt
+            EEDR = 0;
+            EECR |= _BV(EEMPE);
+            EECR |= _BV(EEPE);
+            touched = 0;
+            GPIOR0 = 1;
+            EECR |= _BV(EERIE);
+            sei();
+            while (!touched)
+                ;
+            GPIOR0 = 2;
+            cli();
+            put('q');
+            break;
         case 'f': // a busy second, as a computation would be
             _delay_ms(1000);
             put('f');

@@ -1,0 +1,147 @@
+"""Commands that need no board: info, import, pack, boards, ports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from host_sdk.boards import BOARDS, board_named
+from host_sdk.cli.show import print_json, table
+from host_sdk.model.model import Model
+
+_out = click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
+_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@_json
+def info(model: Path, as_json: bool) -> None:
+    """Show what the file MODEL (.ulm) holds, and what it takes on each board."""
+    from host_sdk.errors import FitError
+    from host_sdk.flash.deploy import fitted, model_room
+    from host_sdk.model.engine import safe_query_length
+
+    loaded = Model.load(model)
+    rooms: dict[str, dict[str, object]] = {}
+    for board in BOARDS.values():
+        try:
+            rooms[board.name] = {"fits": True, "bytes": len(fitted(loaded, board).data), "room": model_room(board)}
+        except FitError as error:
+            rooms[board.name] = {"fits": False, "why": str(error), "room": model_room(board)}
+    nonzero = sum(int((layer.weights != 0).sum()) for layer in loaded.layers)
+    facts = {
+        "name": loaded.name,
+        "kind": loaded.kind.name.lower(),
+        "crc": f"{loaded.crc:08x}",
+        "shape": loaded.shape,
+        "codes": [layer.code.name.lower() for layer in loaded.layers],
+        "weights": loaded.weight_count,
+        "nonzero": nonzero,
+        "query_buckets": loaded.query_buckets,
+        "context_buckets": loaded.context_buckets,
+        "context_length": loaded.context_length,
+        "charset": loaded.charset,
+        "replies": len(loaded.replies),
+        "safe_query_length": safe_query_length(loaded),
+        "golden_queries": len(loaded.golden),
+        "boards": rooms,
+        "metadata": dict(loaded.metadata),
+    }
+    if as_json:
+        print_json(facts)
+        return
+    metadata = {k: v for k, v in loaded.metadata.items() if isinstance(v, str | int | float)}
+    table([(k, v) for k, v in {**metadata, **facts}.items() if k not in ("boards", "metadata")])
+    for name, room in rooms.items():
+        click.echo(f"on {name}: " + (f"{room['bytes']} of {room['room']} bytes" if room["fits"] else str(room["why"])))
+
+
+@click.group(name="import")
+def import_() -> None:
+    """Import a model that others published."""
+
+
+@import_.command(name="z80ai")
+@click.argument("source", type=click.Path(path_type=Path))
+@_out
+def import_z80ai(source: Path, output: Path) -> None:
+    """Import SOURCE, a .npz of HarryR/z80ai."""
+    from host_sdk.model.z80ai import import_z80ai as read
+    from host_sdk.pack.order import annotate
+
+    model = annotate(read(source))
+    _save(model, output)
+    click.echo(f"{output}: {model.name}, {model.shape}, {model.weight_count} weights")
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--for", "target", required=True, metavar="BOARD", help="A board of `ulm boards`.")
+@_out
+@_json
+def pack(model: Path, target: str, output: Path, as_json: bool) -> None:
+    """Make the packed image (.ulb) of MODEL for one kind of memory."""
+    from host_sdk.flash.deploy import fitted
+
+    image = fitted(Model.load(model), board_named(target))
+    _write(output, image.data)
+    if as_json:
+        print_json(image.report())
+    else:
+        table(list(image.report().items()))
+
+
+@click.command()
+@_json
+def boards(as_json: bool) -> None:
+    """List the boards that μLM knows."""
+    from host_sdk.flash.deploy import model_room
+
+    rows = [
+        {
+            "name": board.name,
+            "title": board.title,
+            "mcu": board.mcu,
+            "clock_hz": board.clock_hz,
+            "baud": board.baud,
+            "model_bytes": model_room(board),
+            "virtual": f"sim://{board.name}",
+        }
+        for board in BOARDS.values()
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        table([list(rows[0]), *(list(row.values()) for row in rows)])
+
+
+@click.command()
+@_json
+def ports(as_json: bool) -> None:
+    """List the serial ports of this computer."""
+    from host_sdk.link.ports import list_serial
+
+    found = list_serial()
+    if as_json:
+        print_json([{"address": port.address, "description": port.description} for port in found])
+    elif found:
+        table([(port.address, port.description) for port in found])
+    else:
+        click.echo("No serial port; virtual boards are always there: sim://uno, sim://lilypad.")
+
+
+def _save(model: Model, path: Path) -> None:
+    from host_sdk.model.container import write
+
+    _write(path, write(model))
+
+
+def _write(path: Path, data: bytes) -> None:
+    from host_sdk.errors import FileError
+
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise FileError(f"Cannot write {path}: {error.strerror}. Choose another place.") from None

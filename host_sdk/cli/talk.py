@@ -1,0 +1,190 @@
+"""Commands that speak to a board: chat, flash, verify, bench."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from host_sdk.cli.show import print_json, progress_bar, table
+from host_sdk.conformance import Vector
+from host_sdk.device import Device, Reply
+from host_sdk.errors import FileError, LinkError, UsageError
+from host_sdk.flash.deploy import PROGRAMMERS
+from host_sdk.model.model import Model
+from host_sdk.pack.queries import read_queries
+
+_address = click.argument("address", required=False)
+_model = click.option("--model", type=click.Path(path_type=Path), help="Flash this .ulm if the board has another.")
+_baud = click.option("--baud", type=click.IntRange(300, 4_000_000), help="Try only this baud rate.")
+_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
+_trace = click.option("--trace", type=click.Path(path_type=Path), help="Write every byte of the line to this file.")
+
+
+@click.command()
+@_address
+@_model
+@click.option("--once", metavar="TEXT", help="Ask this and leave.")
+@_baud
+@_json
+@_trace
+def chat(
+    address: str | None, model: Path | None, once: str | None, baud: int | None, as_json: bool, trace: Path | None
+) -> None:
+    """Talk with the board at ADDRESS, or with the only one. An empty line or Ctrl-D leaves."""
+    with Device(address, model=model, baud=baud, trace=trace) as board:
+        if once is not None:
+            reply = board.chat(once) if as_json else _speak(board, once)
+            if as_json:
+                print_json(_reply_json(reply, board))
+            _check(reply)
+            return
+        click.echo(f"{board.hello.model} on {board.board}{_simulated(board)}. An empty line leaves.", err=True)
+        while line := _prompt():
+            try:
+                reply = board.chat(line) if as_json else _speak(board, line)
+            except UsageError as error:
+                click.echo(f"ulm: {error}", err=True)
+                continue
+            if as_json:
+                print_json(_reply_json(reply, board))
+            elif reply.ms_per_char is not None:
+                click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}", dim=True, err=True)
+            _check(reply)
+
+
+@click.command()
+@click.argument("address")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--board", metavar="NAME", help="The kind of board, where bootloaders look alike (see `ulm boards`).")
+@click.option("--yes", is_flag=True, help="Replace a foreign program.")
+@click.option("--programmer", type=click.Choice(PROGRAMMERS), default="stk500", show_default=True)
+@_json
+def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, as_json: bool) -> None:
+    """Put the runtime and MODEL on the board at ADDRESS. Only pages that differ are written."""
+    wanted = Model.load(model)
+    with Device(address, bare=True) as device, progress_bar(f"Flashing {wanted.name}", as_json) as progress:
+        result = device.flash(wanted, board=board, yes=yes, programmer=programmer, progress=progress)
+    if as_json:
+        print_json({**asdict(result), "model_crc": f"{result.model_crc:08x}"})
+    else:
+        click.echo(
+            f"{result.board} now runs {result.model}: {result.model_bytes} bytes of model, "
+            f"{result.runtime_bytes} of runtime; {result.pages_written} pages written, {result.pages_kept} kept."
+        )
+
+
+@click.command()
+@_address
+@click.argument("vectors", required=False, type=click.Path(path_type=Path))
+@_model
+@_baud
+@_json
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    address: str | None,
+    vectors: Path | None,
+    model: Path | None,
+    baud: int | None,
+    as_json: bool,
+) -> None:
+    """Compare every integer of the board's outputs with VECTORS (JSON lines).
+
+    Without VECTORS: its model's own golden queries against the reference engine. Exit code 1 on any mismatch.
+    """
+    due = Vector.read(vectors) if vectors else None
+    with Device(address, model=model, baud=baud) as board, progress_bar("Verifying", as_json) as progress:
+        result = board.verify(due, progress=progress)
+        name = f"{board.hello.model} on {board.board}{_simulated(board)}"
+    if as_json:
+        print_json(result.to_json())
+    else:
+        click.echo(f"{name}: {result.exact} of {result.queries} queries exact, every output of every pass.")
+        for bad in result.mismatches[:10]:
+            click.echo(f"  {bad.query!r}: expected {bad.expected!r}, got {bad.got!r}, pass {bad.first_bad_pass}")
+    if result.exact != result.queries:
+        ctx.exit(1)
+
+
+@click.command()
+@_address
+@_model
+@click.option("--queries", type=click.Path(path_type=Path), help="One query per line, instead of the shipped list.")
+@_baud
+@_json
+def bench(address: str | None, model: Path | None, queries: Path | None, baud: int | None, as_json: bool) -> None:
+    """Measure cycles per character, flash, SRAM and stack of the board at ADDRESS."""
+    chosen = read_queries(queries) if queries else None
+    with Device(address, model=model, baud=baud) as board, progress_bar("Measuring", as_json) as progress:
+        result = board.bench(chosen, progress=progress)
+        note = _simulated(board)
+    if as_json:
+        print_json(result.to_json())
+        return
+    click.echo(
+        f"{result.model} on {result.board} at {result.clock_hz / 1e6:g} MHz{note}, "
+        f"{result.queries} queries, {result.passes} passes:"
+    )
+    rows: list[tuple[object, ...]] = [("", "mean", "max")]
+    for label, values, digits in (
+        ("cycles per character", result.cycles_per_char, 0),
+        ("ms per character", result.ms_per_char, 2),
+        ("cycles to encode a query", result.query_cycles, 0),
+        ("cycles to the first character", result.first_char_cycles, 0),
+    ):
+        rows.append((label, *(_number(values[key], digits) for key in ("mean", "max"))))
+    table(rows)
+    click.echo(
+        f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
+        f"and {result.stack_bytes} B of stack"
+    )
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "not counted" if value is None else f"{value:,.{digits}f}"
+
+
+def _speak(board: Device, query: str) -> Reply:
+    """Print the reply while it is made."""
+    for character in board.stream(query):
+        click.echo(character, nl=False)
+    click.echo()
+    if board.last is None:
+        raise LinkError("The reply ended early; ask again.")
+    return board.last
+
+
+def _prompt() -> str:
+    try:
+        return input("> ").strip()
+    except EOFError:
+        return ""
+
+
+def _check(reply: Reply) -> None:
+    if reply.digest_checked is False:
+        raise FileError(
+            f"The board computed other numbers than the reference for this reply (digest {reply.digest:04X}); "
+            "its model or flash is damaged: flash it again and run `ulm verify`."
+        )
+
+
+def _simulated(board: Device) -> str:
+    return " (simulated)" if board.simulated else ""
+
+
+def _reply_json(reply: Reply, board: Device) -> dict[str, object]:
+    return {
+        "reply": reply.text,
+        "chars": reply.chars,
+        "passes": reply.passes,
+        "digest": f"{reply.digest:04x}",
+        "digest_checked": reply.digest_checked,
+        "cycles_per_char": reply.cycles_per_char,
+        "ms_per_char": reply.ms_per_char,
+        "board": reply.board,
+        "model": reply.model,
+        "simulated": board.simulated,
+    }

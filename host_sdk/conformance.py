@@ -1,0 +1,194 @@
+"""Proving and timing a board: its replies and outputs against vectors, its cycles over many queries."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from host_sdk.errors import FileError
+from host_sdk.link.messages import End, Hello
+from host_sdk.link.session import Outputs, Session, Text
+from host_sdk.model.engine import run
+from host_sdk.model.model import Model
+from host_sdk.model.text import to_ascii
+from host_sdk.pack.queries import bench_queries
+from host_sdk.spec.protocol import HelloFlag
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """A query, its reply, and the CRC-32 of the int16 outputs of every pass."""
+
+    query: str
+    reply: str
+    logits_crc32: tuple[int, ...]
+
+    @staticmethod
+    def read(path: str | Path) -> list[Vector]:
+        """Vectors from JSON lines; FileError naming the line that is none."""
+        try:
+            lines = Path(path).read_text("utf-8").splitlines()
+        except OSError as error:
+            raise FileError(f"Cannot read {path}: {error.strerror}. Check the path.") from None
+        except UnicodeDecodeError:
+            raise FileError(f"{path} is not a text file of vectors (JSON lines).") from None
+        vectors = []
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                one = json.loads(line)
+                crcs = tuple(int(crc) for crc in one["logits_crc32"])
+                vectors.append(Vector(str(one["query"]), str(one["reply"]), crcs))
+            except (ValueError, KeyError, TypeError):
+                raise FileError(
+                    f"{path}, line {number}: not a vector (query, reply and logits_crc32 are needed)."
+                ) from None
+        if not vectors:
+            raise FileError(f"{path} holds no vectors.")
+        return vectors
+
+    @staticmethod
+    def of(model: Model) -> list[Vector]:
+        """The golden queries of a model, or without any the shipped ones, answered by the reference engine."""
+        queries = model.golden or bench_queries()
+        runs = run(model, queries)
+        return [Vector(q, r.text, tuple(r.logits_crc32)) for q, r in zip(queries, runs, strict=True)]
+
+    def to_json(self) -> str:
+        """One line of a vector file."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Where a board differs: the pass (from 0) whose outputs do, or None when only the text does."""
+
+    query: str
+    expected: str
+    got: str
+    first_bad_pass: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyResult:
+    """How many queries gave the same integers."""
+
+    queries: int
+    exact: int
+    mismatches: list[Mismatch] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable form of `ulm verify --json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchResult:
+    """Exact cycles and sizes of one board and model. Cycles are None where the board has no counter."""
+
+    cycles_per_char: dict[str, float | None]
+    ms_per_char: dict[str, float | None]
+    query_cycles: dict[str, float | None]
+    first_char_cycles: dict[str, float | None]  # query encoding and first pass
+    flash_bytes: int
+    model_bytes: int
+    sram_bytes: int
+    stack_bytes: int
+    clock_hz: int
+    queries: int
+    passes: int
+    board: str
+    model: str
+    simulated: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The stable form of `ulm bench --json`."""
+        return asdict(self)
+
+
+def prove(session: Session, vectors: Sequence[Vector], progress: Progress | None = None) -> VerifyResult:
+    """Ask every query in verify mode and compare reply and outputs of every pass."""
+    mismatches = []
+    for number, vector in enumerate(vectors, 1):
+        text, crcs = _ask(session, to_ascii(vector.query))
+        if text != vector.reply or crcs != list(vector.logits_crc32):
+            mismatches.append(_mismatch(vector, text, crcs))
+        if progress:
+            progress(number, len(vectors))
+    return VerifyResult(len(vectors), len(vectors) - len(mismatches), mismatches)
+
+
+def measure(
+    session: Session,
+    hello: Hello,
+    queries: Sequence[bytes],
+    simulated: bool,
+    progress: Progress | None = None,
+) -> BenchResult:
+    """Ask every query and gather what the board counted."""
+    ends: list[End] = []
+    for number, query in enumerate(queries, 1):
+        ends += [event for event in session.chat(query) if isinstance(event, End)]
+        if progress:
+            progress(number, len(queries))
+    info = session.info()
+    passes = sum(end.passes for end in ends)
+    counted = HelloFlag.CYCLES in hello.flags and passes > 0
+    mean = sum(end.cycles for end in ends) / passes if counted else None
+    most = max(end.max_cycles for end in ends) if counted else None
+    per_ms = hello.clock_hz / 1000
+    return BenchResult(
+        cycles_per_char={"mean": mean, "max": most},
+        ms_per_char={
+            "mean": mean / per_ms if mean is not None else None,
+            "max": most / per_ms if most is not None else None,
+        },
+        query_cycles=_spread([end.query_cycles for end in ends], counted),
+        first_char_cycles=_spread([end.query_cycles + end.first_cycles for end in ends], counted),
+        flash_bytes=info.runtime_bytes + info.model_bytes,
+        model_bytes=info.model_bytes,
+        sram_bytes=info.sram_bytes,
+        stack_bytes=info.stack_bytes,
+        clock_hz=hello.clock_hz,
+        queries=len(queries),
+        passes=passes,
+        board=hello.board,
+        model=hello.model,
+        simulated=simulated,
+    )
+
+
+def _ask(session: Session, query: bytes) -> tuple[str, list[int]]:
+    text = ""
+    passes: list[dict[int, bytes]] = []
+    for event in session.chat(query, verify=True):
+        if isinstance(event, Text):
+            text += event.text
+        elif isinstance(event, Outputs):
+            while len(passes) <= event.number:
+                passes.append({})
+            passes[event.number][event.first] = event.values.astype("<i2").tobytes()
+    return text, [zlib.crc32(b"".join(parts[k] for k in sorted(parts))) for parts in passes]
+
+
+def _mismatch(vector: Vector, text: str, crcs: Sequence[int]) -> Mismatch:
+    pairs: Iterator[tuple[int, int]] = zip(crcs, vector.logits_crc32, strict=False)
+    bad = next((number for number, (got, due) in enumerate(pairs) if got != due), None)
+    if bad is None and len(crcs) != len(vector.logits_crc32):
+        bad = min(len(crcs), len(vector.logits_crc32))
+    return Mismatch(vector.query, vector.reply, text, bad)
+
+
+def _spread(values: Sequence[int], counted: bool) -> dict[str, float | None]:
+    if not counted:
+        return {"mean": None, "max": None}
+    return {"mean": float(np.mean(values)), "max": max(values)}
