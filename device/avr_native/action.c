@@ -71,7 +71,8 @@ port_value_t port_action(uint8_t action) {
         number.value = (int32_t)port_uptime_s();
         break;
     case ACTION_DICE:
-        number.value = (uint16_t)port_cycles() % 6 + 1; /* the moment a person asks is chance enough */
+        number.value =
+            (uint16_t)port_cycles() % 6 + 1; /* the moment a person asks is chance enough */
         break;
     }
     return number;

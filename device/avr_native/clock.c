@@ -45,6 +45,4 @@ uint32_t port_uptime_s(void) {
     return count / (F_CPU >> 16); /* 244.1 or 122.1 a second: fast by up to 0.12 % */
 }
 
-void clock_blink(bool on) {
-    blinking = on;
-}
+void clock_blink(bool on) { blinking = on; }

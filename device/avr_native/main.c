@@ -53,7 +53,8 @@ uint16_t port_stack_bytes(void) {
 }
 
 void port_idle(void) {
-    /* Checked with interrupts off, or the byte that came meanwhile would wait for the next interrupt. */
+    /* Checked with interrupts off, or the byte that came meanwhile would wait for the next
+     * interrupt. */
     cli();
     if (!uart_has_received()) {
         sleep_enable();

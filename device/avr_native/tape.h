@@ -10,13 +10,9 @@
 typedef uint16_t tape_t;
 
 /* The position `offset` bytes into the image. */
-static inline tape_t tape_at(uint16_t offset) {
-    return MODEL_ADDRESS + offset;
-}
+static inline tape_t tape_at(uint16_t offset) { return MODEL_ADDRESS + offset; }
 
-static inline tape_t tape_skip(tape_t tape, uint16_t bytes) {
-    return tape + bytes;
-}
+static inline tape_t tape_skip(tape_t tape, uint16_t bytes) { return tape + bytes; }
 
 static inline uint8_t tape_next(tape_t *tape) {
     uint8_t byte;
@@ -33,8 +29,6 @@ static inline uint16_t tape_word(tape_t *tape) {
 /* Constant text that the port keeps beside its code: where it lies, and one byte of it. */
 #define TAPE_TEXT PROGMEM
 
-static inline uint8_t tape_text(const char *text) {
-    return pgm_read_byte(text);
-}
+static inline uint8_t tape_text(const char *text) { return pgm_read_byte(text); }
 
 #endif

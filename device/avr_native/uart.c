@@ -36,9 +36,7 @@ ISR(USART_RX_vect) {
     }
 }
 
-bool uart_has_received(void) {
-    return tail != head;
-}
+bool uart_has_received(void) { return tail != head; }
 
 int16_t port_receive(void) {
     if (!uart_has_received())

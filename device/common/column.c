@@ -5,8 +5,8 @@
 
 #include "spec.h"
 
-/* Nibble s moves the row pointer by s - 1 and adds; 0 moves it far, adds nothing, and behind the last row ends
- * the list. Here it comes doubled, which makes it a distance in bytes. */
+/* Nibble s moves the row pointer by s - 1 and adds; 0 moves it far, adds nothing, and behind the
+ * last row ends the list. Here it comes doubled, which makes it a distance in bytes. */
 #define STEP(doubled)                                                                              \
     if (doubled) {                                                                                 \
         row = (uint16_t *)((uint8_t *)row + (uint8_t)((doubled)-2));                               \

@@ -1,7 +1,8 @@
 /* Sparse integer network on a tape (docs/semantics.md, docs/image.md).
  *
- * Sums alternate between two parts of one arena: A for odd layers, B for even ones. The query half of a character
- * model's first layer is the same in every pass and waits in the cache, one byte a row. */
+ * Sums alternate between two parts of one arena: A for odd layers, B for even ones. The query half
+ * of a character model's first layer is the same in every pass and waits in the cache, one byte a
+ * row. */
 #include "engine.h"
 
 #include <string.h>
@@ -91,9 +92,7 @@ void engine_query_begin(void) {
     text_query_begin();
 }
 
-void engine_query_add(uint8_t byte) {
-    text_query_add(byte, add_bucket);
-}
+void engine_query_add(uint8_t byte) { text_query_add(byte, add_bucket); }
 
 void engine_query_end(void) {
     engine_query_add(' ');
@@ -105,7 +104,8 @@ void engine_query_end(void) {
             cache[row] = arena[row] < CACHE_MIN ? CACHE_MIN : (int8_t)arena[row];
 }
 
-/* The first layer: biases, the query's counts, the context's columns. Returns the tape behind the layer. */
+/* The first layer: biases, the query's counts, the context's columns. Returns the tape behind the
+ * layer. */
 static tape_t first_layer(void) {
     tape_t tape = tape_at(image_word(AT_TAPE));
     bool cached = kind == KIND_CHARACTER;
@@ -167,19 +167,13 @@ uint8_t engine_pass(void) {
     return best;
 }
 
-const int16_t *engine_outputs(void) {
-    return outputs;
-}
+const int16_t *engine_outputs(void) { return outputs; }
 
-uint8_t engine_classes(void) {
-    return classes;
-}
+uint8_t engine_classes(void) { return classes; }
 
 void engine_context_add(uint8_t character) {
     memmove(context, context + 1, context_length - 1);
     context[context_length - 1] = text_lower(character);
 }
 
-uint16_t engine_digest(void) {
-    return ~digest;
-}
+uint16_t engine_digest(void) { return ~digest; }

@@ -59,9 +59,7 @@ frame_event_t frame_receive(uint8_t byte) {
     return FRAME_PARTIAL;
 }
 
-bool frame_open(void) {
-    return open;
-}
+bool frame_open(void) { return open; }
 
 uint8_t frame_abandon(void) {
     open = false;

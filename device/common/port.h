@@ -1,5 +1,5 @@
-/* What a port gives to the common code: a serial line, a cycle counter, and what a reply can do on the board.
- * A new port implements these functions, tape.h and its main(). */
+/* What a port gives to the common code: a serial line, a cycle counter, and what a reply can do on
+ * the board. A new port implements these functions, tape.h and its main(). */
 #ifndef PORT_H
 #define PORT_H
 
@@ -30,7 +30,8 @@ port_value_t port_action(uint8_t action);
 uint32_t port_uptime_s(void);
 uint16_t port_stack_bytes(void); /* deepest so far */
 
-/* What never changes, in the memory that tape_text() reads: HELLO sends the first part, INFO the second. */
+/* What never changes, in the memory that tape_text() reads: HELLO sends the first part, INFO the
+ * second. */
 typedef struct __attribute__((packed)) {
     uint8_t revision;
     uint8_t flags; /* HELLO_… */

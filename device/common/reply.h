@@ -1,4 +1,5 @@
-/* One reply: from the bytes of a query to text, statistics and digest. Used by frames and by the console alike. */
+/* One reply: from the bytes of a query to text, statistics and digest. Used by frames and by the
+ * console alike. */
 #ifndef REPLY_H
 #define REPLY_H
 

@@ -161,9 +161,8 @@ static void answer(void) {
             acknowledge(STATUS_BAD_LENGTH, frame_in_length);
             break;
         }
-        acknowledge(
-            take_query(frame_in.payload[0], frame_in.payload + 1, frame_in_length - 1),
-            status == STATUS_OK ? image_byte(AT_MAX_QUERY) : 0);
+        acknowledge(take_query(frame_in.payload[0], frame_in.payload + 1, frame_in_length - 1),
+                    status == STATUS_OK ? image_byte(AT_MAX_QUERY) : 0);
         break;
     case OP_CHAT:
         chat();

@@ -1,4 +1,5 @@
-/* What crosses a border. Generated from host_sdk/spec by `python -m host_sdk.cli.emit`; do not edit. */
+/* What crosses a border. Generated from host_sdk/spec by `python -m host_sdk.cli.emit`; do not
+ * edit. */
 #ifndef SPEC_H
 #define SPEC_H
 
@@ -92,6 +93,7 @@
 #define VALUE_MARK 1
 #define CACHE_MIN (-128)
 #define SPEC_SUM 0x60E2
-#define RUNTIME_MARK {'U', 'L', 'M', 'R'}
+#define RUNTIME_MARK                                                                               \
+    { 'U', 'L', 'M', 'R' }
 
 #endif

@@ -8,9 +8,7 @@
 static uint8_t first, second; /* the two characters before */
 static bool started;
 
-uint8_t text_lower(uint8_t byte) {
-    return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
-}
+uint8_t text_lower(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
 
 void text_query_begin(void) {
     second = ' ';

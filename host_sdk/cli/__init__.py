@@ -12,6 +12,7 @@ from host_sdk.errors import UlmError
 
 # Command -> (module, name in it, help of one line).
 _COMMANDS = {
+    "demo": ("host_sdk.cli.demo", "demo", "A virtual UNO is flashed and talks; no hardware needed."),
     "chat": ("host_sdk.cli.talk", "chat", "Talk with a board."),
     "flash": ("host_sdk.cli.talk", "flash", "Put runtime and model on a board."),
     "info": ("host_sdk.cli.files", "info", "Show what a model file holds."),

@@ -35,23 +35,34 @@ def chat(
     """Talk with the board at ADDRESS, or with the only one. An empty line or Ctrl-D leaves."""
     with Device(address, model=model, baud=baud, trace=trace) as board:
         if once is not None:
-            reply = board.chat(once) if as_json else _speak(board, once)
-            if as_json:
-                print_json(_reply_json(reply, board))
-            _check(reply)
+            say(board, once, as_json)
             return
         click.echo(f"{board.hello.model} on {board.board}{_simulated(board)}. An empty line leaves.", err=True)
-        while line := _prompt():
-            try:
-                reply = board.chat(line) if as_json else _speak(board, line)
-            except UsageError as error:
-                click.echo(f"ulm: {error}", err=True)
-                continue
-            if as_json:
-                print_json(_reply_json(reply, board))
-            elif reply.ms_per_char is not None:
-                click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}", dim=True, err=True)
-            _check(reply)
+        converse(board, as_json)
+
+
+def converse(board: Device, as_json: bool = False) -> None:
+    """Prompt, ask, show, until an empty line."""
+    while line := _prompt():
+        try:
+            say(board, line, as_json)
+        except UsageError as error:
+            click.echo(f"ulm: {error}", err=True)
+
+
+def say(board: Device, query: str, as_json: bool = False) -> None:
+    """Ask and show one reply with its figures; FileError when the board computed other numbers."""
+    reply = board.chat(query) if as_json else _speak(board, query)
+    if as_json:
+        print_json(_reply_json(reply, board))
+    elif reply.ms_per_char is not None:
+        proof = ", every number proved" if reply.digest_checked else ""
+        click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}{proof}", dim=True, err=True)
+    if reply.digest_checked is False:
+        raise FileError(
+            f"The board computed other numbers than the reference for this reply (digest {reply.digest:04X}); "
+            "its model or flash is damaged: flash it again and run `ulm verify`."
+        )
 
 
 @click.command()
@@ -161,14 +172,6 @@ def _prompt() -> str:
         return input("> ").strip()
     except EOFError:
         return ""
-
-
-def _check(reply: Reply) -> None:
-    if reply.digest_checked is False:
-        raise FileError(
-            f"The board computed other numbers than the reference for this reply (digest {reply.digest:04X}); "
-            "its model or flash is damaged: flash it again and run `ulm verify`."
-        )
 
 
 def _simulated(board: Device) -> str:

@@ -1,0 +1,140 @@
+"""Commands that make and measure models: train, eval."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from host_sdk.cli.show import print_json, table
+from host_sdk.errors import UsageError
+from host_sdk.model.model import Model
+from host_sdk.train.checkpoint import part_path
+from host_sdk.train.data import HELD_OUT, read_pairs, split_pairs
+from host_sdk.train.evaluate import Evaluation
+from host_sdk.train.evaluate import evaluate as measure
+from host_sdk.train.recipe import CODES, HEADS, Recipe
+
+if TYPE_CHECKING:
+    from host_sdk.train.loop import Progress
+
+_INTERRUPTED = 130
+_BAR = 24
+
+_path = click.Path(path_type=Path)
+_json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
+
+
+@click.command()
+@click.argument("data", type=_path)
+@click.option("-o", "--output", type=_path, required=True, help="The model file to write.")
+@click.option("--recipe", "recipe_file", type=_path, help="Options from a TOML file; those given here go first.")
+@click.option("--head", type=click.Choice(list(HEADS)), help="Spell replies, or choose among the data's.")
+@click.option("--hidden", help="Widths of the hidden layers: 64,48,32.")
+@click.option("--query-buckets", type=int, help="64 to 2048: more cost flash, not time.")
+@click.option("--context-buckets", type=int, help="64 to 2048, character head only.")
+@click.option("--epochs", type=int, help="Passes over the data; default: as many as make 4,000 steps.")
+@click.option("--seed", type=int, help="Another seed gives another model, the same one the same file.")
+@click.option("--code", type=click.Choice(list(CODES)), help="Values of a weight.")
+@click.option("--name", help="What boards show; default: the name of the model file.")
+@click.option("--licence", help="Of the model, kept in the file.")
+@click.option("--all-data/--hold-out", default=None, help="Train on everything, or measure on every tenth query.")
+@_json
+def train(
+    data: Path,
+    output: Path,
+    recipe_file: Path | None,
+    hidden: str | None,
+    all_data: bool | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a model on the file DATA: one `query|reply` per line.
+
+    Stopped with Ctrl-C, the same command goes on where it was.
+    """
+    from host_sdk.train.build import build
+
+    recipe = Recipe.load(recipe_file) if recipe_file else Recipe()
+    given = {name: value for name, value in options.items() if value is not None}
+    if hidden is not None:
+        given["hidden"] = _widths(hidden)
+    elif given.get("head", recipe.head) != recipe.head:
+        given["hidden"] = ()  # the other head's default
+    if all_data is not None:
+        given["held_out"] = 0.0 if all_data else recipe.held_out or HELD_OUT
+    recipe = replace(recipe, **given)
+    watching = sys.stderr.isatty()
+    try:
+        model, evaluation = build(
+            data, output, recipe, _show if watching else lambda progress: None, lambda text: click.echo(text, err=True)
+        )
+    except KeyboardInterrupt:
+        kept = part_path(output).exists()
+        click.echo("\nStopped. " + ("The same command goes on." if kept else "Nothing is kept yet."), err=True)
+        raise click.exceptions.Exit(_INTERRUPTED) from None
+    if as_json:
+        held_out = evaluation.to_dict() if evaluation else None
+        print_json({"model": str(output), "crc": f"{model.crc:08x}", "shape": model.shape, "held_out": held_out})
+        return
+    click.echo(f"{output}: {model.name}, {model.shape}, {model.weight_count} weights")
+    if evaluation:
+        _report(model, evaluation, "held-out pairs")
+
+
+@click.command(name="eval")
+@click.argument("model", type=_path)
+@click.argument("data", type=_path)
+@click.option("--fit", "fit_file", type=_path, help="Fit the baselines on this file instead of by cross-validation.")
+@click.option(
+    "--split",
+    type=click.Choice(["all", "held", "fit"]),
+    default="all",
+    show_default=True,
+    help="All pairs of DATA, or those that its training holds out or fits on.",
+)
+@_json
+def evaluate(model: Path, data: Path, fit_file: Path | None, split: str, as_json: bool) -> None:
+    """Ask the file MODEL every query of DATA, beside trivial baselines."""
+    loaded = Model.load(model)
+    fit, held = split_pairs(pairs := read_pairs(data), _held_out(loaded))
+    chosen = {"all": pairs, "held": held, "fit": fit}[split]
+    known = read_pairs(fit_file) if fit_file else fit if split == "held" else None
+    result = measure(loaded, chosen, known)
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        _report(loaded, result, {"all": "pairs", "held": "held-out pairs", "fit": "fitted pairs"}[split])
+
+
+def _held_out(model: Model) -> float:
+    """The share that the model's own training held out."""
+    recipe = model.metadata.get("recipe")
+    share = recipe.get("held_out") if isinstance(recipe, dict) else None
+    return float(share) if isinstance(share, int | float) and 0 < share < 1 else HELD_OUT
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError:
+        raise UsageError(f"--hidden {text!r} is no list of widths. Write 64,48,32.") from None
+
+
+def _report(model: Model, result: Evaluation, what: str) -> None:
+    rows = [(model.name, f"{result.exact:.3f}")]
+    rows += [(f"baseline: {name}", f"{share:.3f}") for name, share in result.baselines.items()]
+    table([(f"{result.pairs} {what}", "exact"), *rows])
+    click.echo(f"any listed reply: {result.any:.3f}; {result.additions_per_char:.0f} additions per character")
+    click.echo(f"baselines fitted on {result.baselines_fit_on}")
+
+
+def _show(progress: Progress) -> None:
+    done = _BAR * progress.epoch // progress.epochs
+    accuracy = "" if progress.accuracy is None else f"  exact {progress.accuracy:.3f}"
+    bar = "#" * done + "-" * (_BAR - done)
+    line = f"\rtraining  [{bar}]  {progress.epoch}/{progress.epochs}  loss {progress.loss:.3f}{accuracy}"
+    click.echo(line, nl=progress.epoch == progress.epochs, err=True)

@@ -1,0 +1,51 @@
+# Brings a bare Debian 12 to what a task needs; quick when all is there. Sourced: `. scripts/setup.sh; setup demo|test`.
+
+python_packages_demo="-e ."
+# torch is pinned: the newest build would bring gigabytes of CUDA, and recipes reproduce with the same version.
+python_packages_test="-e .[dev,train] torch==2.13.0"
+debian_packages_demo="python3 python3-venv gcc libc6-dev libsimavr-dev libelf-dev gcc-avr binutils-avr avr-libc arduino-core-avr"
+debian_packages_test="$debian_packages_demo make avrdude clang-format"
+
+setup() {
+    eval "debian=\$debian_packages_$1 python=\$python_packages_$1"
+    install_debian $debian
+    install_python "$1" $python
+}
+
+install_debian() {
+    missing=
+    for package; do
+        case $package in
+        # A Python and a C compiler may come from elsewhere.
+        python3*) python3 -c 'import ensurepip, sys, venv; assert sys.version_info >= (3, 10)' 2>/dev/null && continue ;;
+        gcc) command -v cc >/dev/null && continue ;;
+        make) command -v make >/dev/null && continue ;;
+        esac
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q ' installed' || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || {
+            echo "These Debian packages are missing:$missing. Install them as root: apt-get install$missing" >&2
+            exit 1
+        }
+        as_root=sudo
+    fi
+    echo "Installing$missing" >&2
+    $as_root apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+install_python() {
+    task=$1
+    shift
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    # Installed already for this project file and this place?
+    wanted="$(cksum <pyproject.toml) $PWD $*"
+    mark=.venv/installed-$task
+    [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && return 0
+    echo "Installing Python packages into .venv/ …" >&2
+    .venv/bin/pip install -q --disable-pip-version-check "$@"
+    echo "$wanted" >"$mark"
+}
