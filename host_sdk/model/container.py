@@ -2,7 +2,7 @@
 
     magic 8 | revision u16 | sections u16 | { name 4 | length u32 | crc32 u32 | payload }...
 
-All numbers are little-endian. Unknown sections are kept out of the meaning and ignored.
+All numbers are little-endian; a CRC covers name and payload. Unknown sections are kept out of the meaning and ignored.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write(model: Model) -> bytes:
     for name, arrays in ((Section.ORDER, model.order), (Section.ACTIVITY, model.activity)):
         if arrays:
             sections.append((name, b"".join(a.astype("<u2").tobytes() for a in arrays)))
-    body = b"".join(_SECTION.pack(name, len(data), zlib.crc32(data)) + data for name, data in sections)
+    body = b"".join(_SECTION.pack(name, len(data), zlib.crc32(name + data)) + data for name, data in sections)
     return _HEAD.pack(MAGIC, REVISION, len(sections)) + body
 
 
@@ -121,7 +121,7 @@ def _split(data: bytes) -> dict[bytes, bytes]:
         payload = data[position : position + length]
         if len(payload) != length:
             raise FileError("The model file is cut off; copy it again.")
-        if zlib.crc32(payload) != crc:
+        if zlib.crc32(name + payload) != crc:
             raise FileError(
                 f"Section {name.decode('ascii', 'replace')} of the model file is damaged (CRC-32); copy it again."
             )

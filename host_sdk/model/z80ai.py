@@ -34,7 +34,7 @@ def import_z80ai(path: str | Path) -> Model:
             )
     except OSError as error:
         raise FileError(f"Cannot read {path}: {error.strerror or 'it is no .npz file'}.") from None
-    except (KeyError, ValueError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise FileError(f"{path} is not a z80ai model ({error}); export it there as .npz.") from None
     if [layer.rows for layer in layers] != widths:
         raise FileError(f"{path} has layers of other widths than it says; export it again.")

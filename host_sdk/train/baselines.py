@@ -73,14 +73,14 @@ BASELINES: Mapping[str, Answer] = {"majority": majority, "keyword": keyword, "ne
 
 def cross_validated(answer: Answer, pairs: Sequence[Pair]) -> list[str]:
     """A reply per pair, each from the pairs of the other folds; folds are chosen by the hash of the query."""
-    folds = np.array([int(hash_share("fold", pair.query) * FOLDS) for pair in pairs])
+    folds = [int(hash_share("fold", pair.query) * FOLDS) for pair in pairs]
     replies = [""] * len(pairs)
-    for fold in range(FOLDS):
-        asked = np.flatnonzero(folds == fold)
-        fit = [pairs[i] for i in np.flatnonzero(folds != fold)]
+    for fold in set(folds):
+        fit = [pair for pair, own in zip(pairs, folds, strict=True) if own != fold]
+        asked = [place for place, own in enumerate(folds) if own == fold]
         if fit:
-            for i, reply in zip(asked, answer(fit, [pairs[i].query for i in asked]), strict=True):
-                replies[i] = reply
+            for place, reply in zip(asked, answer(fit, [pairs[place].query for place in asked]), strict=True):
+                replies[place] = reply
     return replies
 
 

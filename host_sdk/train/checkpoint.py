@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from host_sdk.train.data import Pair
 from host_sdk.train.recipe import Recipe
 
-Arrays = Mapping[str, NDArray[np.generic]]
+Arrays = dict[str, NDArray[Any]]
 
 
 def part_path(out: str | Path) -> Path:
@@ -33,11 +33,11 @@ def save(path: Path, key: str, epoch: int, arrays: Arrays) -> None:
     """Replace the checkpoint in one step, so that a kill leaves the old or the new one."""
     fresh = path.with_name(path.name + ".new")
     with fresh.open("wb") as file:
-        np.savez(file, key=np.array(key), epoch=np.array(epoch), **arrays)
-    os.replace(fresh, path)
+        np.savez(file, allow_pickle=False, key=np.array(key), epoch=np.array(epoch), **arrays)
+    fresh.replace(path)
 
 
-def load(path: Path, key: str) -> tuple[int, dict[str, NDArray[np.generic]]] | None:
+def load(path: Path, key: str) -> tuple[int, Arrays] | None:
     """(finished epochs, arrays); None when the file is of another training or unreadable."""
     try:
         with np.load(path, allow_pickle=False) as data:

@@ -79,10 +79,8 @@ def _replies(model: Model, queries: Sequence[str]) -> list[str]:
 
 
 def _baseline(answer: Answer, pairs: Sequence[Pair], fit_pairs: Sequence[Pair] | None) -> float:
-    if fit_pairs is None:
-        replies = cross_validated(answer, pairs)
-    else:
-        replies = answer(fit_pairs, [pair.query for pair in pairs])
+    queries = [pair.query for pair in pairs]
+    replies = cross_validated(answer, pairs) if fit_pairs is None else answer(fit_pairs, queries)
     return _share([reply == pair.reply for reply, pair in zip(replies, pairs, strict=True)])
 
 

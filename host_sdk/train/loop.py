@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from host_sdk.errors import FileError
@@ -126,9 +127,7 @@ def _examples(pairs: Sequence[Pair], blank: _Blank) -> Examples:
     recipe = blank.recipe
     if recipe.kind is Kind.REPLY:
         return reply_examples(pairs, [reply.text for reply in blank.replies], recipe.query_buckets)
-    return character_examples(
-        pairs, blank.charset, recipe.query_buckets, recipe.context_buckets, recipe.context_length
-    )
+    return character_examples(pairs, blank.charset, recipe.query_buckets, recipe.context_buckets, recipe.context_length)
 
 
 def _accuracy(model: Model, pairs: Sequence[Pair]) -> float:
@@ -173,7 +172,7 @@ class _Run:
         random = torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + number)
         order = torch.randperm(len(self.query), generator=random)
         total = 0.0
-        for step, chosen in enumerate(order.split(self.recipe.batch), number * self.per_epoch):
+        for step, chosen in enumerate(torch.split(order, self.recipe.batch), number * self.per_epoch):
             pace = _pace(step / (self.epochs * self.per_epoch), self.recipe.warm_up)
             for group in self.optimiser.param_groups:
                 group["lr"] = self.recipe.learning_rate * pace
@@ -194,7 +193,7 @@ class _Run:
             recipe.max_reply,
         )
 
-    def state(self) -> dict[str, np.ndarray[Any, Any]]:
+    def state(self) -> checkpoint.Arrays:
         """Everything that an epoch changes, by name."""
         arrays = {}
         for number, parameter in enumerate(self.network.parameters()):
@@ -203,7 +202,7 @@ class _Run:
                 arrays[f"{number}.{name}"] = value.numpy()
         return arrays
 
-    def restore(self, arrays: dict[str, np.ndarray[Any, Any]]) -> None:
+    def restore(self, arrays: checkpoint.Arrays) -> None:
         """Take up a state that `state` returned."""
         with torch.no_grad():
             for number, parameter in enumerate(self.network.parameters()):
@@ -224,13 +223,13 @@ class _Run:
             for acc in (*sums, *more):
                 price = price + recipe.overflow * (acc.abs() - _OVERFLOW_FROM).relu().mean()
         self.optimiser.zero_grad()
-        price.backward()
+        torch.autograd.backward(price)
         self.optimiser.step()
         if recipe.sparsity:
             with torch.no_grad():
                 for latent in self.latents:
                     latent.copy_(torch.nn.functional.softshrink(latent, recipe.sparsity * pace))
-        return float(loss)
+        return float(loss.detach())
 
     def _inputs(self, query_counts: Tensor, context: Tensor) -> Tensor:
         return torch.cat([query_counts, self.context_table[context]], 1)
@@ -243,7 +242,7 @@ def _pace(done: float, warm_up: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * (done - warm_up) / (1 - warm_up))
 
 
-def _hostile_counts(recipe: Recipe) -> np.ndarray[Any, Any]:
+def _hostile_counts(recipe: Recipe) -> NDArray[Any]:
     """Bucket counts of what people type to break things: long random letters and one letter held down."""
     random = np.random.default_rng(recipe.seed)
     letters = np.arange(ord("a"), ord("z") + 1, dtype=np.uint8)

@@ -1,4 +1,4 @@
-"""The integer network in torch. Its forward pass gives the reference engine's integers; it differs by having gradients."""
+"""The integer network in torch: its forward pass gives the reference engine's integers, and it has gradients."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from host_sdk.model.model import VALUES, Layer
-from host_sdk.spec.container import INPUT_SCALE, WeightCode
+from host_sdk.model.text import context_grams
+from host_sdk.spec.container import CONTEXT_LENGTHS, INPUT_SCALE, WeightCode
+from host_sdk.spec.protocol import MAX_QUERY
 from host_sdk.train.quantise import QUANTISERS, round_through, shift_through, wrap_through
 
 _INIT = 0.35
@@ -31,13 +33,12 @@ class Stage:
 class IntegerLayer(nn.Module):
     """`acc = weights @ x + bias` with quantised weights, then wrap, shift and, unless last, ReLU."""
 
-    def __init__(self, columns: int, stage: Stage, last: bool, scale: float = INPUT_SCALE) -> None:
+    def __init__(self, columns: int, stage: Stage, last: bool) -> None:
         super().__init__()
         self.stage = stage
         self.last = last
-        self.scale = scale
         self.latent = nn.Parameter(torch.zeros(stage.rows, columns))  # grid units
-        self.offset = nn.Parameter(torch.zeros(stage.rows))  # bias / scale
+        self.offset = nn.Parameter(torch.zeros(stage.rows))  # bias / INPUT_SCALE
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(outputs, sums before they wrap), both (batch, rows), for inputs (batch, columns)."""
@@ -53,7 +54,7 @@ class IntegerLayer(nn.Module):
 
     def bias(self) -> Tensor:
         """(rows,), integers that fit 16 bits."""
-        return round_through(self.offset * self.scale).clamp(-32768, 32767)
+        return round_through(self.offset * INPUT_SCALE).clamp(-32768, 32767)
 
 
 class Network(nn.Module):
@@ -112,15 +113,11 @@ class Network(nn.Module):
         with torch.no_grad():
             for own, layer in zip(network.stack, layers, strict=True):
                 own.latent.copy_(torch.from_numpy(layer.weights.astype(np.float64)))
-                own.offset.copy_(torch.from_numpy(layer.bias / own.scale))
+                own.offset.copy_(torch.from_numpy(layer.bias / INPUT_SCALE))
         return network
 
 
 def _exact_type(inputs: int, stages: Sequence[Stage]) -> torch.dtype:
-    from host_sdk.model.text import context_grams
-    from host_sdk.spec.container import CONTEXT_LENGTHS
-    from host_sdk.spec.protocol import MAX_QUERY
-
     total = INPUT_SCALE * (MAX_QUERY + context_grams(CONTEXT_LENGTHS[-1]))  # the sum of all inputs
     worst = 0
     for stage in stages:

@@ -26,7 +26,10 @@ CODES: Mapping[str, WeightCode] = {
     "int4": WeightCode.INT4,
     "int8": WeightCode.INT8,
 }
-_HIDDEN: Mapping[str, tuple[int, ...]] = {"character": (64, 48, 32), "reply": (64, 32)}
+_BY_HEAD: Mapping[str, Mapping[str, Any]] = {
+    "character": {"hidden": (64, 48, 32), "context_buckets": 64, "context_length": 8},
+    "reply": {"hidden": (64, 32), "context_buckets": 0, "context_length": 0},
+}
 _BUCKETS = [1 << bits for bits in QUERY_BITS]
 
 
@@ -36,9 +39,9 @@ class Recipe:
 
     head: str = "character"  # or "reply": what the last layer chooses
     query_buckets: int = 512
-    context_buckets: int = 64  # character head only
-    context_length: int = 8  # characters; character head only
-    hidden: tuple[int, ...] = ()  # widths; empty: 64-48-32 for characters, 64-32 for replies
+    context_buckets: int = 0  # 0: the head's default, 64 for characters; replies have none
+    context_length: int = 0  # characters; 0: the head's default, 8; replies have none
+    hidden: tuple[int, ...] = ()  # widths; empty: the head's default, 64-48-32 for characters, 64-32 for replies
     code: str = "2bit"  # of all weights
     shift: int = 2  # right shift of every layer
     saturate: bool = False  # cut activations at 255
@@ -60,10 +63,9 @@ class Recipe:
     actions: Mapping[str, str] = field(default_factory=dict)  # reply text -> action, reply head only
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden", tuple(self.hidden) or _HIDDEN.get(self.head, ()))
-        if self.head == "reply":
-            object.__setattr__(self, "context_buckets", 0)
-            object.__setattr__(self, "context_length", 0)
+        for name, default in _BY_HEAD.get(self.head, {}).items():
+            object.__setattr__(self, name, getattr(self, name) or default)
+        object.__setattr__(self, "hidden", tuple(self.hidden))
         _check(self)
 
     @property
@@ -94,7 +96,8 @@ class Recipe:
                 raise UsageError(f"A recipe has no option {name!r}; known: {', '.join(_KINDS)}.")
             if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
                 raise UsageError(f"The recipe's option {name} cannot be {value!r}.")
-        return cls(**{name: tuple(value) if name == "hidden" else value for name, value in values.items()})
+        options: dict[str, Any] = dict(values)
+        return cls(**options)
 
     def to_toml(self) -> str:
         """The recipe as a TOML file. JSON's literals, and one-line lists of them, are TOML."""
@@ -154,6 +157,8 @@ def _check(recipe: Recipe) -> None:
             f"a context of {recipe.context_length} characters ({CONTEXT_LENGTHS[0]} to {CONTEXT_LENGTHS[-1]})",
         )
         need(not recipe.actions, "actions belong to the reply head")
+    else:
+        need(recipe.context_buckets == 0 == recipe.context_length, "a reply model has no context")
     need(len(recipe.hidden) < MAX_LAYERS, f"{len(recipe.hidden)} hidden layers (at most {MAX_LAYERS - 1})")
     for width in recipe.hidden:
         need(isinstance(width, int) and 1 <= width <= MAX_WIDTH, f"a hidden layer of {width} (1 to {MAX_WIDTH})")

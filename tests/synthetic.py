@@ -1,0 +1,203 @@
+"""Seeded models that look trained: sparse, alive in every layer, with replies of a few characters.
+
+Nothing here depends on a trained file, so budgets and exactness can be asserted on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from host_sdk.model.engine import finish, run
+from host_sdk.model.model import Layer, Model, ReplyText
+from host_sdk.model.text import context_counts, query_counts, query_hashes
+from host_sdk.pack.order import annotate
+from host_sdk.pack.queries import bench_queries, everyday_queries
+from host_sdk.spec.container import INPUT_SCALE, Kind, WeightCode
+
+CHARSET = " ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678!/?"
+MEAN_PASSES = 4.3
+"""Of the published chat model on the shipped queries, the pass that ends the reply included."""
+_PROBES = 1500  # (query, context) pairs on which biases are tuned
+
+
+def character_model(
+    seed: int,
+    widths: Sequence[int] = (48, 32, 24),
+    density: float | Sequence[float] = 0.27,
+    *,
+    query_buckets: int = 128,
+    context_buckets: int = 128,
+    context_length: int = 8,
+    active: Sequence[float] | None = None,
+    charset: str = CHARSET,
+    code: WeightCode = WeightCode.TWO_BIT,
+    shift: int = 2,
+    saturate: bool = False,
+    dead: float = 0.0,
+    name: str = "synthetic",
+) -> Model:
+    """A character model: hidden `widths`, share of non-zero weights, share of units active per pass and hidden layer.
+
+    `density` is one share or one per layer; `dead` is the share of units in each hidden layer but the last that can
+    never be positive, as training leaves them.
+    """
+    random = np.random.default_rng(seed)
+    columns = [query_buckets + context_buckets, *widths]
+    rows = [*widths, len(charset) + 1]
+    densities = [density] * len(rows) if isinstance(density, float) else list(density)
+    shares = list(active) if active is not None else [0.3] * len(widths)
+
+    counts, said = _probes(random, query_buckets, context_buckets, context_length, charset)
+    x = INPUT_SCALE * counts.astype(np.float64)
+    layers = []
+    for number, (wide, high, share) in enumerate(zip(columns, rows, densities, strict=True)):
+        last = number == len(rows) - 1
+        unit = number < len(rows) - 2 and dead > 0
+        weights = _weights(random, (high, wide), share, code, int(dead * high) if unit else 0, (x > 0).mean(axis=0))
+        if last:
+            weights[-1] = _end_weights(x, said, share, code)
+        sums = x @ weights.T.astype(np.float64)
+        bias = _bias(random, sums, None if last else shares[number])
+        layers.append(Layer(weights, bias, code, shift, saturate and not last))
+        x = finish(layers[-1], sums, last).astype(np.float64)
+    model = Model(
+        kind=Kind.CHARACTER,
+        layers=tuple(layers),
+        query_buckets=query_buckets,
+        context_buckets=context_buckets,
+        context_length=context_length,
+        charset=charset,
+        metadata={"name": name, "seed": seed},
+        golden=bench_queries()[:40],
+    )
+    return _with_short_replies(model)
+
+
+def reply_model(
+    pairs: Sequence[tuple[str, ReplyText]], seed: int = 0, *, query_buckets: int = 256, name: str = "keywords"
+) -> Model:
+    """A reply model that answers each query with its own reply; the first pair's reply is also that to anything else.
+
+    A hidden unit per pair counts the query's own buckets; seeded noise of both signs keeps every unit busy.
+    """
+    random = np.random.default_rng(seed)
+    hashes = [{h % query_buckets for h in query_hashes(query.encode("ascii"))} for query, _ in pairs]
+    weights = -(random.random((len(pairs), query_buckets)) < 0.2).astype(np.int8)
+    for row, own in enumerate(hashes):
+        weights[row] *= 0 if row == 0 else 1
+        weights[row, sorted(set().union(*hashes))] = -1
+        weights[row, sorted(own)] = 1
+    second = np.eye(len(pairs), dtype=np.int8) * 2 - 1
+    zeros = np.zeros(len(pairs), np.int16)
+    model = Model(
+        kind=Kind.REPLY,
+        layers=(Layer(weights, zeros, WeightCode.TERNARY), Layer(second, zeros, WeightCode.BINARY)),
+        query_buckets=query_buckets,
+        replies=tuple(reply for _, reply in pairs),
+        metadata={"name": name, "seed": seed},
+        golden=tuple(query for query, _ in pairs),
+    )
+    for query, reply in pairs:
+        assert model.reply(query) == reply.text, f"{query!r} is drowned by its neighbours; choose another"
+    return model
+
+
+@cache
+def published_shape(seed: int = 3) -> Model:
+    """The shape, sparsity and activity of the published chat model (HarryR/z80ai), which is not part of the project.
+
+    144,384 weights, about 27 % of them non-zero; per pass about 30, 44, 68 and 45 inputs are active, which makes
+    about 7,300 additions.
+    """
+    model = character_model(
+        seed,
+        (256, 192, 128),
+        (0.2613, 0.2435, 0.3513, 0.3197),
+        active=(44 / 256, 68 / 192, 45 / 128),
+        dead=0.13,
+        name="published",
+    )
+    return annotate(model)
+
+
+def _weights(
+    random: np.random.Generator,
+    shape: tuple[int, int],
+    density: float,
+    code: WeightCode,
+    dead: int,
+    activity: NDArray[np.float64],
+) -> NDArray[np.int8]:
+    if code is WeightCode.BINARY:
+        return (random.integers(0, 2, shape) * 2 - 1).astype(np.int8)
+    # Training thins rows and columns unevenly, most of all the columns that are read most.
+    rows = random.beta(4, 4, shape[0])
+    rows[:dead] = 0.1
+    rank = activity.argsort().argsort() / activity.size
+    columns = random.beta(8, 8, shape[1]) * (1 - 0.3 * rank)
+    chance = rows[:, None] * columns
+    chance *= density / chance.mean()
+    drawn = random.random(shape)
+    values = np.where(drawn < chance * 0.45, 1, np.where(drawn < chance, -1, 0))
+    if code is WeightCode.TWO_BIT:
+        values[(values < 0) & (random.random(shape) < 0.02)] = -2
+    values[:dead] = np.minimum(values[:dead], 0)
+    return random.permutation(values).astype(np.int8)
+
+
+def _bias(random: np.random.Generator, sums: NDArray[np.float64], active: float | None) -> NDArray[np.int16]:
+    """So many units active on average; without a share, every unit as likely as the others to be the largest."""
+    if active is None:
+        return (-sums.mean(axis=0)).round().astype(np.int16)
+    jitter = random.integers(-3, 4, sums.shape[1])
+    # A sum below 4 is shifted to 0.
+    threshold = np.quantile(sums + jitter, 1 - active)
+    return (4 - round(threshold) + jitter).astype(np.int16)
+
+
+def _end_weights(x: NDArray[np.float64], said: NDArray[np.int64], density: float, code: WeightCode) -> NDArray[np.int8]:
+    """Weights of the class that ends a reply: on the units that tell best how much was said already."""
+    spread = x.std(axis=0) * said.std()
+    told = ((x - x.mean(axis=0)) * (said - said.mean())[:, None]).mean(axis=0) / np.maximum(spread, 1)
+    least = 0.0 if code is WeightCode.BINARY else np.quantile(np.abs(told), 1 - density)
+    return np.where(np.abs(told) >= least, np.where(told < 0, -1, 1), 0).astype(np.int8)
+
+
+def _probes(
+    random: np.random.Generator, query_buckets: int, context_buckets: int, context_length: int, charset: str
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Input counts of shipped queries with random beginnings of replies, and how many characters those have."""
+    letters = charset.lower().encode("ascii")
+    queries = [everyday_queries()[i % len(everyday_queries())].encode("ascii") for i in range(_PROBES)]
+    lengths = random.integers(0, 8, _PROBES)
+    starts = [bytes(random.choice(list(letters), length).tolist()) for length in lengths]
+    contexts = [start.rjust(context_length)[-context_length:] for start in starts]
+    return np.hstack([query_counts(queries, query_buckets), context_counts(contexts, context_buckets)]), lengths
+
+
+def _with_short_replies(model: Model) -> Model:
+    """The bias of the end class that makes replies as long as MEAN_PASSES on average; bisected, so the same always."""
+    low, high = -4096, 4096
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _mean_passes(_with_end_bias(model, middle)) > MEAN_PASSES:
+            low = middle
+        else:
+            high = middle
+    return _with_end_bias(model, high)
+
+
+def _mean_passes(model: Model) -> float:
+    return float(np.mean([one.passes for one in run(replace(model, max_reply=24), everyday_queries())]))
+
+
+def _with_end_bias(model: Model, bias: int) -> Model:
+    *rest, last = model.layers
+    biases = last.bias.copy()
+    biases[-1] = bias
+    return replace(model, layers=(*rest, replace(last, bias=biases)))
