@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from host_sdk.errors import FileError
+from host_sdk.errors import FileError, LinkError
 from host_sdk.link.messages import End, Hello
-from host_sdk.link.session import Outputs, Session, Text
+from host_sdk.link.session import TRIES, Outputs, Session, Text
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.model.text import to_ascii
@@ -168,16 +168,30 @@ def measure(
 
 
 def _ask(session: Session, query: bytes) -> tuple[str, list[int]]:
-    text = ""
-    passes: list[dict[int, bytes]] = []
-    for event in session.chat(query, verify=True):
-        if isinstance(event, Text):
-            text += event.text
-        elif isinstance(event, Outputs):
-            while len(passes) <= event.number:
-                passes.append({})
-            passes[event.number][event.first] = event.values.astype("<i2").tobytes()
-    return text, [zlib.crc32(b"".join(parts[k] for k in sorted(parts))) for parts in passes]
+    """The reply and the CRC-32 of the outputs of each pass. Outputs that the line lost are asked for again."""
+    for _ in range(TRIES):
+        text, passes, due = "", dict[int, dict[int, bytes]](), 0
+        for event in session.chat(query, verify=True):
+            if isinstance(event, Text):
+                text += event.text
+            elif isinstance(event, Outputs):
+                passes.setdefault(event.number, {})[event.first] = event.values.astype("<i2").tobytes()
+            elif isinstance(event, End):
+                due = event.passes
+        outputs = [_joined(passes.get(number, {})) for number in range(due)]
+        if len(set(map(len, outputs))) <= 1 and all(outputs):
+            return text, [zlib.crc32(one) for one in outputs]
+    raise LinkError("The line loses the outputs of passes again and again. Check the cable.")
+
+
+def _joined(parts: dict[int, bytes]) -> bytes:
+    """The outputs of one pass; b"" when a part is missing in front or between."""
+    joined = b""
+    for first in sorted(parts):
+        if 2 * first != len(joined):
+            return b""
+        joined += parts[first]
+    return joined
 
 
 def _mismatch(vector: Vector, text: str, crcs: Sequence[int]) -> Mismatch:

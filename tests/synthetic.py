@@ -153,11 +153,11 @@ def _weights(
 def _bias(random: np.random.Generator, sums: NDArray[np.float64], active: float | None) -> NDArray[np.int16]:
     """So many units active on average; without a share, every unit as likely as the others to be the largest."""
     if active is None:
-        return (-sums.mean(axis=0)).round().astype(np.int16)
+        return np.asarray(-sums.mean(axis=0).round(), np.int16)
     jitter = random.integers(-3, 4, sums.shape[1])
     # A sum below 4 is shifted to 0.
     threshold = np.quantile(sums + jitter, 1 - active)
-    return (4 - round(threshold) + jitter).astype(np.int16)
+    return np.asarray(4 - round(float(threshold)) + jitter, np.int16)
 
 
 def _end_weights(x: NDArray[np.float64], said: NDArray[np.int64], density: float, code: WeightCode) -> NDArray[np.int8]:

@@ -76,6 +76,7 @@ class Session:
         self.trace = trace
         self._decoder = Decoder()
         self._seq = SEQ_FIRST
+        self._chat_seq: int | None = None  # of the last CHAT
         self._seven_bit = False
         self._max_payload = 64
         self._frames: list[Frame] = []
@@ -84,12 +85,13 @@ class Session:
         """Ask until somebody answers; None when nobody does."""
         deadline = time.monotonic() + timeout_s
         self._frames.clear()
+        asked = set()  # a slow line may answer the last but one
         while time.monotonic() < deadline:
-            seq = self._send(Op.HELLO)
+            asked.add(self._send(Op.HELLO))
             pause = time.monotonic() + HELLO_INTERVAL_S
             while (left := min(pause, deadline) - time.monotonic()) > 0:
                 frame = self._receive(left)
-                if frame and frame.type == Op.IS_HELLO and frame.seq == seq:
+                if frame and frame.type == Op.IS_HELLO and frame.seq in asked:
                     hello = messages.parse_hello(frame.payload)
                     self._seven_bit = HelloFlag.SEVEN_BIT in hello.flags
                     self._max_payload = hello.max_payload
@@ -120,7 +122,7 @@ class Session:
             self._command(Op.QUERY, bytes((offset,)) + part)
             offset += len(part)
         payload = bytes((ChatFlag.VERIFY if verify else 0, offset)) + query[offset:]
-        seq = self._send(Op.CHAT, payload)
+        seq = self._chat_seq = self._send(Op.CHAT, payload)
         shown = tries = 0
         while True:
             frame = self._receive(ANSWER_TIMEOUT_S)
@@ -150,7 +152,9 @@ class Session:
                 )
             elif frame.type == Op.END:
                 end = messages.parse_end(frame.payload)
-                if end.chars == shown or end.status not in (Status.OK, Status.STOPPED):
+                if end.status not in (Status.OK, Status.STOPPED):
+                    raise messages.refusal(end.status)
+                if end.chars == shown:
                     yield end
                     return
                 tries += 1
@@ -201,8 +205,9 @@ class Session:
 
     def _send(self, op: Op, payload: bytes = b"", seq: int | None = None) -> int:
         if seq is None:
-            seq = self._seq
-            self._seq = SEQ_FIRST if seq == SEQ_LAST else seq + 1
+            # Not that of the last CHAT, which the board would take for the same question.
+            seq = self._seq if self._seq != self._chat_seq else _after(self._seq)
+            self._seq = _after(seq)
         data = encode(Frame(op, seq, payload), self._seven_bit)
         if self.trace:
             self.trace("host", data)
@@ -227,3 +232,7 @@ class Session:
                 self.trace("board", data)
             self._frames.extend(self._decoder.feed(data))
         return self._frames.pop(0)
+
+
+def _after(seq: int) -> int:
+    return SEQ_FIRST if seq == SEQ_LAST else seq + 1

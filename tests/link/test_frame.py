@@ -15,9 +15,7 @@ from tests.link.vectors import Line, read
 VECTORS = list(read("frame.txt"))
 FLAG = bytes([FRAME_FLAG])
 
-frames = st.builds(
-    Frame, st.integers(0, 255), st.integers(SEQ_FIRST, SEQ_LAST), st.binary(max_size=MAX_PAYLOAD)
-)
+frames = st.builds(Frame, st.integers(0, 255), st.integers(SEQ_FIRST, SEQ_LAST), st.binary(max_size=MAX_PAYLOAD))
 # Mostly the bytes that mean something, or hypothesis would seldom hit them.
 noise = st.lists(st.sampled_from([0x7C, 0x7D, 0x7E, 0x7F, 0x00, 0x0D, 0x20, 0x41, 0x80, 0xFF]), max_size=60).map(bytes)
 

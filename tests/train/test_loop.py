@@ -1,0 +1,169 @@
+"""Training: it learns, repeats itself to the bit, goes on after a cut as if there had been none, refuses bad data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+from host_sdk.errors import FileError  # noqa: E402
+from host_sdk.model.container import write  # noqa: E402
+from host_sdk.model.engine import run  # noqa: E402
+from host_sdk.spec.container import WeightCode  # noqa: E402
+from host_sdk.spec.protocol import Action  # noqa: E402
+from host_sdk.train.build import GOLDEN, build  # noqa: E402
+from host_sdk.train.checkpoint import part_path  # noqa: E402
+from host_sdk.train.data import Pair  # noqa: E402
+from host_sdk.train.loop import Progress, train  # noqa: E402
+from host_sdk.train.recipe import CODES, Recipe  # noqa: E402
+from tests.train.samples import CHARACTER, FILE, PAIRS, REPLY  # noqa: E402
+
+BOTH = pytest.mark.parametrize("recipe", [REPLY, CHARACTER], ids=["reply", "character"])
+
+
+class Cut(Exception):
+    """Stands for a kill."""
+
+
+def cut_after(epoch: int, error: type[BaseException] = Cut) -> object:
+    def watch(progress: Progress) -> None:
+        if progress.epoch == epoch:
+            raise error
+
+    return watch
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    file = tmp_path / "data.txt"
+    file.write_text(FILE)
+    return file
+
+
+def test_learns_replies() -> None:
+    seen: list[Progress] = []
+    model = train(PAIRS, replace(REPLY, epochs=30), watch=seen.append)
+    right = sum(run.text == pair.reply for run, pair in zip(run(model, [p.query for p in PAIRS]), PAIRS, strict=True))
+    assert right > 0.9 * len(PAIRS)
+    assert [progress.epoch for progress in seen] == list(range(1, 31))
+    assert seen[-1].loss < seen[0].loss / 2
+    assert seen[-1].accuracy is not None
+    assert seen[-1].accuracy > 0.8
+
+
+def test_learns_to_spell() -> None:
+    model = train(PAIRS, replace(CHARACTER, epochs=40))
+    assert [model.reply(query) for query in ("hello", "who are you", "good bye")] == ["hi!", "i am tiny.", "bye."]
+    assert model.charset == " !.abehimnty"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_trains(code: str) -> None:
+    model = train(PAIRS, replace(REPLY, code=code, epochs=1, shift=2, saturate=True))
+    assert {layer.code for layer in model.layers} == {CODES[code]}
+    assert all(layer.saturate for layer in model.layers)
+    assert CODES[code] is not WeightCode.BINARY or (model.layers[0].weights != 0).all()
+
+
+@BOTH
+def test_same_seed_same_bytes_and_another_seed_another_model(recipe: Recipe) -> None:
+    short = replace(recipe, epochs=2)
+    assert write(train(PAIRS, short)) == write(train(PAIRS, short))
+    assert write(train(PAIRS, short)) != write(train(PAIRS, replace(short, seed=1)))
+
+
+@BOTH
+def test_resumed_equals_uninterrupted(recipe: Recipe, data: Path, tmp_path: Path) -> None:
+    build(data, tmp_path / "whole.ulm", recipe)
+    out = tmp_path / "cut.ulm"
+    named = replace(recipe, name="whole")
+    for epoch in (1, 4, recipe.epochs):  # the last: killed before the model file was written
+        with pytest.raises(Cut):
+            build(data, out, named, cut_after(epoch))  # type: ignore[arg-type]
+        assert part_path(out).exists()
+        assert not out.exists()
+    notes: list[str] = []
+    seen: list[Progress] = []
+    build(data, out, named, seen.append, notes.append)
+    assert out.read_bytes() == (tmp_path / "whole.ulm").read_bytes()
+    assert notes == [f"Going on after epoch {recipe.epochs} of {recipe.epochs} ({part_path(out)})."]
+    assert not seen
+    assert [file.name for file in tmp_path.iterdir() if "cut" in file.name] == ["cut.ulm"]
+
+
+def test_the_checkpoint_of_another_training_is_not_used(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.ulm"
+    with pytest.raises(KeyboardInterrupt):
+        build(data, out, REPLY, cut_after(2, KeyboardInterrupt))  # type: ignore[arg-type]
+    notes: list[str] = []
+    build(data, out, replace(REPLY, seed=1), note=notes.append)
+    assert len(notes) == 1
+    assert "other data or settings; starting anew" in notes[0]
+    part_path(out).write_bytes(b"PK damaged")
+    build(data, out, REPLY, note=notes.append)
+    assert len(notes) == 2
+    build(data, tmp_path / "n.ulm", replace(REPLY, name="m"))
+    assert out.read_bytes() == (tmp_path / "n.ulm").read_bytes()
+
+
+def test_the_model_file_says_where_it_comes_from(data: Path, tmp_path: Path) -> None:
+    recipe = replace(REPLY, licence="CC0-1.0", seed=3)
+    model, evaluation = build(data, tmp_path / "tiny.ulm", recipe)
+    assert evaluation is not None
+    facts = model.metadata
+    assert (facts["name"], facts["licence"], facts["data"]) == ("tiny", "CC0-1.0", "data.txt")
+    assert len(facts["data_sha256"]) == 64
+    assert Recipe.from_dict(facts["recipe"]) == replace(recipe, name="tiny")
+    assert "sha256" in facts["split"]
+    assert facts["held_out"] == evaluation.to_dict()
+    assert set(facts["held_out"]["baselines"]) == {"majority", "keyword", "nearest"}
+    assert facts["safe_query_length"] >= -1
+    assert len(model.golden) <= GOLDEN
+    assert {"", "a"} <= set(model.golden)
+    assert any(len(query) == 60 for query in model.golden)
+    assert model.activity
+    assert len(model.order) == 1
+
+
+def test_all_data_can_be_used(data: Path, tmp_path: Path) -> None:
+    model, evaluation = build(data, tmp_path / "m.ulm", replace(REPLY, held_out=0.0, epochs=1))
+    assert evaluation is None
+    assert "held_out" not in model.metadata
+    assert len(model.golden) == GOLDEN
+
+
+def test_actions_come_from_the_recipe() -> None:
+    pairs = [*PAIRS, *(Pair(f"read {pin}", "a0 reads {}.") for pin in range(20))]
+    with pytest.raises(FileError, match=r"'a0 reads \{\}\.' takes a value"):
+        train(pairs, REPLY)
+    with pytest.raises(FileError, match="'bye!', which is no reply"):
+        train(pairs, replace(REPLY, actions={"a0 reads {}.": "read_analog", "bye!": "led_off"}))
+    model = train(pairs, replace(REPLY, actions={"a0 reads {}.": "read_analog"}, epochs=1))
+    assert {reply.text: reply.action for reply in model.replies}["a0 reads {}."] is Action.READ_ANALOG
+
+
+def test_too_few_pairs_and_long_replies_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="too few"):
+        train([], REPLY)
+    with pytest.raises(FileError, match="exceeds the recipe's 5"):
+        train(PAIRS, replace(REPLY, max_reply=5))
+    (tmp_path / "d.txt").write_text("hi|ok\n")
+    with pytest.raises(FileError, match="no folder"):
+        build(tmp_path / "d.txt", tmp_path / "absent" / "m.ulm", REPLY)
+
+
+def test_one_pair_is_enough(tmp_path: Path) -> None:
+    (tmp_path / "d.txt").write_text("hi|ok\n")
+    model, _ = build(tmp_path / "d.txt", tmp_path / "m.ulm", replace(CHARACTER, held_out=0.0, epochs=30))
+    assert model.reply("hi") == "ok"
+
+
+@pytest.mark.parametrize("recipe", [REPLY], ids=["reply"])
+def test_trains_fast(recipe: Recipe) -> None:
+    start = time.process_time()
+    train(PAIRS, recipe)
+    assert time.process_time() - start < 20
