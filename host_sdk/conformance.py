@@ -125,7 +125,7 @@ def prove(session: Session, hello: Hello, vectors: Sequence[Vector], progress: P
         query = to_ascii(vector.query)
         too_long = hello.model_status == Status.OK and len(query) > hello.max_query
         text, crcs = ("", []) if too_long else _ask(session, query)
-        if text != vector.reply or crcs != list(vector.logits_crc32):
+        if too_long or text != vector.reply or crcs != list(vector.logits_crc32):
             mismatches.append(_mismatch(vector, text, crcs))
         if progress:
             progress(number, len(vectors))

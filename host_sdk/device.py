@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -122,7 +122,7 @@ class Device:
         assert self.last is not None
         return self.last
 
-    def stream(self, query: str) -> Iterator[str]:
+    def stream(self, query: str) -> Generator[str, None, None]:
         """Ask and yield the reply's characters as the board makes them; afterwards `last` is the whole Reply.
 
         A stream that is closed before its end stops the board.
@@ -171,7 +171,7 @@ class Device:
         FitError with the numbers, before anything is touched, when the model has no room.
         """
         model = model if isinstance(model, Model) else Model.load(model)
-        named = self._virtual.board.name if self._virtual else board
+        named = board or (self._virtual.board.name if self._virtual else None)
         target = choose_board(self._line, self._hello, named, yes)
         if programmer == "avrdude":
             with self._lent_port() as tty:

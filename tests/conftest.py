@@ -102,8 +102,8 @@ def reference() -> Path:
 
 
 def address_of(name: str, state: Path) -> str:
-    """The address of a virtual board; it computes as fast as it can and starts without waiting."""
-    return f"sim://{name}?state={state}&pace=fast"
+    """The address of a virtual board."""
+    return f"sim://{name}?state={state}"
 
 
 def flash_contents(name: str, model: Model | None, runtime: bool = True) -> bytes:

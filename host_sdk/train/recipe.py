@@ -27,7 +27,7 @@ CODES: Mapping[str, WeightCode] = {
     "int8": WeightCode.INT8,
 }
 _BY_HEAD: Mapping[str, Mapping[str, Any]] = {
-    "character": {"hidden": (64, 48, 32), "context_buckets": 64, "context_length": 8},
+    "character": {"hidden": (64,), "context_buckets": 512, "context_length": 8},
     "reply": {"hidden": (64, 32), "context_buckets": 0, "context_length": 0},
 }
 _BUCKETS = [1 << bits for bits in QUERY_BITS]
@@ -38,10 +38,10 @@ class Recipe:
     """All options of a training. UsageError when one is impossible."""
 
     head: str = "character"  # or "reply": what the last layer chooses
-    query_buckets: int = 512
-    context_buckets: int = 0  # 0: the head's default, 64 for characters; replies have none
+    query_buckets: int = 1024  # more cost flash, not time
+    context_buckets: int = 0  # 0: the head's default, 512 for characters; replies have none
     context_length: int = 0  # characters; 0: the head's default, 8; replies have none
-    hidden: tuple[int, ...] = ()  # widths; empty: the head's default, 64-48-32 for characters, 64-32 for replies
+    hidden: tuple[int, ...] = ()  # widths; empty: the head's default, 64 for characters, 64-32 for replies
     code: str = "2bit"  # of all weights
     shift: int = 2  # right shift of every layer
     saturate: bool = False  # cut activations at 255

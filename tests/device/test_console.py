@@ -69,9 +69,7 @@ def test_an_empty_line_gives_a_prompt(terminal: serial.Serial) -> None:
 @pytest.mark.parametrize("key", [b"\x08", b"\x7f"], ids=["backspace", "delete"])
 def test_backspace(terminal: serial.Serial, small: Model, key: bytes) -> None:
     erased = b"\b \b"
-    assert typed(terminal, b"helloxy" + key * 2 + b"\r") == (
-        b"helloxy" + erased * 2 + reply(small, b"hello") + PROMPT
-    )
+    assert typed(terminal, b"helloxy" + key * 2 + b"\r") == (b"helloxy" + erased * 2 + reply(small, b"hello") + PROMPT)
     assert typed(terminal, b"ab" + key * 5 + b"hi\r") == b"ab" + erased * 2 + b"hi" + reply(small, b"hi") + PROMPT
 
 
@@ -99,7 +97,7 @@ def test_a_tilde_becomes_text_after_a_pause(terminal: serial.Serial, small: Mode
 
 def ask(terminal: serial.Serial, request: Frame) -> list[Frame]:
     """The frames that answer a request."""
-    decoder, frames = Decoder(), []
+    decoder, frames = Decoder(), list[Frame]()
     terminal.write(encode(request))
     terminal.timeout = 0.05
     deadline = time.monotonic() + 5

@@ -57,9 +57,11 @@ def test_changing_the_model_leaves_the_runtime(name: str, prepare: Prepare, smal
         result = device.flash(other, progress=lambda done, total: seen.append((done, total)))
         after = contents(device)
         assert after[:MODEL_ADDRESS] == before[:MODEL_ADDRESS]
-        assert after == flash_contents(name, other)[: len(after)][: MODEL_ADDRESS + len(pack(other).data)] + after[
-            MODEL_ADDRESS + len(pack(other).data) :
-        ]
+        assert (
+            after
+            == flash_contents(name, other)[: len(after)][: MODEL_ADDRESS + len(pack(other).data)]
+            + after[MODEL_ADDRESS + len(pack(other).data) :]
+        )
         image, runtime = pages(len(pack(other).data)), len(shipped_runtime(BOARDS[name]).memory.pages)
         assert (result.board, result.model, result.model_crc) == (name, "other", other.crc)
         assert result.model_bytes == len(pack(other).data)
@@ -82,15 +84,16 @@ def test_an_old_runtime_is_replaced(name: str, prepare: Prepare, small: Model) -
     (state / "flash.bin").write_bytes(flash)
     with Device(address_of(name, state), bare=True) as device:
         result = device.flash(small)
-        assert contents(device)[: MODEL_ADDRESS + len(pack(small).data)] == (
-            flash_contents(name, small)[: MODEL_ADDRESS + len(pack(small).data)]
+        assert (
+            contents(device)[: MODEL_ADDRESS + len(pack(small).data)]
+            == (flash_contents(name, small)[: MODEL_ADDRESS + len(pack(small).data)])
         )
         assert pages(len(pack(small).data)) < result.pages_written <= pages(len(pack(small).data)) + 2
         assert device.chat("hello").digest_checked
 
 
 def test_a_model_that_does_not_fit_touches_nothing(prepare: Prepare, small: Model) -> None:
-    huge = character_model(13, (256, 192, 128), 0.9, name="huge")
+    huge = character_model(13, (256, 192, 128), 0.9, short_replies=False, name="huge")
     with Device(address_of("uno", prepare("uno", small))) as device:
         before = contents(device)
         with pytest.raises(FitError, match=r"takes \d{5} bytes packed; Arduino UNO has 26624 for it, \d+ too few"):
@@ -113,11 +116,11 @@ def test_a_model_is_flashed_only_when_it_is_another(prepare: Prepare, small: Mod
         assert device.hello.model == "other", "it survives being switched off"
 
 
-def test_a_blank_board(name: str, prepare: Prepare, small: Model) -> None:
-    state = prepare(name, small)
+def test_a_blank_board(prepare: Prepare, small: Model) -> None:
+    address = f"{address_of('uno', prepare('uno', small))}&blank"
     with pytest.raises(PortError, match="ulm flash"):
-        Device(f"{address_of(name, state)}&blank")
-    with Device(f"{address_of(name, state)}&blank", bare=True) as device:
+        Device(address)
+    with Device(address, bare=True) as device:
         with pytest.raises(PortError, match="has no μLM runtime"):
             device.chat("hello")
         device.flash(small)
@@ -147,8 +150,8 @@ def test_a_damaged_image_is_refused_by_the_board(prepare: Prepare, small: Model)
 
 
 @pytest.mark.skipif(shutil.which("avrdude") is None, reason="avrdude is not installed")
-def test_avrdude_does_the_same(name: str, tmp_path: Path, small: Model) -> None:
-    with Device(f"sim://{name}?state={tmp_path / 'new'}&blank", bare=True) as device:
+def test_avrdude_does_the_same(tmp_path: Path, small: Model) -> None:
+    with Device(f"sim://uno?state={tmp_path / 'new'}&blank", bare=True) as device:
         device.flash(small, programmer="avrdude")
-        assert contents(device)[:MODEL_ADDRESS] == flash_contents(name, small)[:MODEL_ADDRESS]
+        assert contents(device)[:MODEL_ADDRESS] == flash_contents("uno", small)[:MODEL_ADDRESS]
         assert device.chat("hello").digest_checked

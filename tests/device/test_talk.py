@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from host_sdk.model.crc import crc16
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.model.text import to_ascii
+from host_sdk.model.z80ai import import_z80ai
 from host_sdk.pack.image import pack
 from host_sdk.pack.queries import bench_queries
 from host_sdk.sim.avr_board import AvrBoard
@@ -31,7 +33,20 @@ from tests.conftest import OpenBoard, Prepare, address_of, flash_contents
 from tests.device.conftest import chip
 from tests.synthetic import character_model, endless
 
-HOSTILE = ("", " ", "  hi  ", "~~~~", "}|~\x7f", "\0\x01\x1f", "HELLO", "hello", "ÄÖÜ ß é", "日本", "a" * 62, "ab " * 42)
+HOSTILE = (
+    "",
+    " ",
+    "  hi  ",
+    "~~~~",
+    "}|~\x7f",
+    "\0\x01\x1f",
+    "HELLO",
+    "hello",
+    "ÄÖÜ ß é",
+    "日本",
+    "a" * 62,
+    "ab " * 42,
+)
 
 
 def frames_of(trace: Path, who: str) -> list[Frame]:
@@ -89,7 +104,7 @@ def test_the_longest_query_and_one_more(uno: Device, small: Model) -> None:
         character_model(5, (64, 48), code=WeightCode.TERNARY, saturate=True, shift=1, name="saturated"),
         character_model(6, (32, 24), code=WeightCode.BINARY, shift=4, name="binary"),
         character_model(7, (300, 20), 0.1, name="long columns", charset="abcdefghij"),
-        endless(character_model(8, name="x")),
+        replace(endless(character_model(8)), golden=("hello", "who are you", "")),
     ],
     ids=lambda model: model.name,
 )
@@ -268,6 +283,15 @@ def test_a_model_that_nobody_here_knows(prepare: Prepare) -> None:
         with pytest.raises(FileError, match="has not seen the model 'stranger'"):
             device.verify()
         assert device.bench(["hello"]).queries == 1
+
+
+def test_the_published_model_is_exact(reference: Path, prepare: Prepare) -> None:
+    """HarryR/z80ai's chat model on 100 queries whose outputs were computed elsewhere."""
+    model = import_z80ai(reference / "z80ai" / "tinychat.npz")
+    vectors = Vector.read(reference / "z80ai" / "tinychat.vectors.jsonl")
+    with Device(address_of("uno", prepare("uno", model))) as device:
+        result = device.verify(vectors)
+    assert (result.queries, result.exact) == (100, 100)
 
 
 # Figures
