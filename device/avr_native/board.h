@@ -1,4 +1,5 @@
-/* The board that is built for: make BOARD=uno defines BOARD_HEADER. */
+/* The board that is built for: the Makefile makes one of every board_NAME.h and defines
+ * BOARD_HEADER. */
 #ifndef BOARD_H
 #define BOARD_H
 

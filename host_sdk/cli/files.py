@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from host_sdk.boards import BOARDS, board_named
+from host_sdk.boards import BOARDS, board_named, virtual_boards
 from host_sdk.cli.show import print_json, table
 from host_sdk.model.model import Model
 
@@ -129,7 +129,7 @@ def ports(as_json: bool) -> None:
     elif found:
         table([(port.address, port.description) for port in found])
     else:
-        click.echo("No serial port; virtual boards are always there: sim://uno, sim://lilypad.")
+        click.echo(f"No serial port; virtual boards are always there: {virtual_boards()}.")
 
 
 def _save(model: Model, path: Path) -> None:
