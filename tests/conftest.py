@@ -18,7 +18,7 @@ from host_sdk.model.model import Model
 from host_sdk.pack.image import pack
 from host_sdk.spec.image import MODEL_ADDRESS
 
-FULL_BOARDS = [BOARDS[name] for name in ("uno", "lilypad")]
+FULL_BOARDS = {name: BOARDS[name] for name in ("uno", "lilypad")}
 """One of each bootloader and clock: tests of the chip and the line run on these, the other boards are only data."""
 
 Prepare = Callable[..., Path]

@@ -29,7 +29,7 @@ def _needs_tools() -> None:
         pytest.skip("libsimavr-dev is not installed")
 
 
-@pytest.fixture(params=FULL_BOARDS, ids=lambda board: board.name)
+@pytest.fixture(params=FULL_BOARDS.values(), ids=FULL_BOARDS)
 def board(request: pytest.FixtureRequest) -> Board:
     """Each fully tested board in turn."""
     chosen: Board = request.param
