@@ -10,7 +10,7 @@ import click
 
 from host_sdk.boards import BOARDS, board_named, virtual_boards
 from host_sdk.cli.show import print_json, table
-from host_sdk.errors import UsageError
+from host_sdk.errors import FileError, UsageError
 from host_sdk.model.model import Model
 
 _ARDUINO = "arduino"
@@ -156,18 +156,21 @@ def _save(model: Model, path: Path) -> None:
 def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write an Arduino library; UsageError where that would mix with something else."""
     sources, mark = folder / "src", folder / "library.properties"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; an Arduino library is a folder: name a new one.")
     if folder.exists() and not mark.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} holds other files; name a new folder, or an older library to replace.")
     if sources.exists():
         shutil.rmtree(sources)  # the IDE would build what an older library left there
     for path, data in files.items():
-        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"Cannot write {folder}: {error.strerror}. Choose another place.") from None
         _write(folder / path, data)
 
 
 def _write(path: Path, data: bytes) -> None:
-    from host_sdk.errors import FileError
-
     try:
         path.write_bytes(data)
     except OSError as error:

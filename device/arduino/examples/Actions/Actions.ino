@@ -26,6 +26,7 @@ void setup() {
     pinMode(LED_BUILTIN, OUTPUT);
     pinMode(2, INPUT_PULLUP);
     Serial.begin(9600);
+    Serial.println(F("Ask me something."));
     ulm.onAction(act);
 }
 
