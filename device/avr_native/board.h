@@ -1,4 +1,4 @@
-/* The board that is built for: the Makefile defines BOARD_HEADER as its header. */
+/* The board that is built for: the Makefile makes one of every board_NAME.h. */
 #ifndef BOARD_H
 #define BOARD_H
 

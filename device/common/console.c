@@ -33,7 +33,9 @@ void console_begin(uint8_t status) {
     static const char bad[] TAPE_TEXT = ": model unusable, flash it again";
     model = status;
     put_text(greeting);
-    put_text(port_facts->board);
+    const char *name = port_facts->board;
+    for (uint8_t c, left = sizeof port_facts->board; left && (c = tape_text(name)); left--, name++)
+        port_send(c);
     if (status != STATUS_OK)
         put_text(status == STATUS_NO_MODEL ? none : bad);
     put_prompt();

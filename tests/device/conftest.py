@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from host_sdk.boards import BOARDS
 from host_sdk.device import Device
 from host_sdk.model.model import Model
 from host_sdk.sim.avr_board import AvrBoard
-from tests.conftest import OpenBoard
+from tests.conftest import FULL_BOARDS, OpenBoard
 from tests.synthetic import character_model, published_shape
 
 
@@ -29,7 +28,7 @@ def small() -> Model:
     return character_model(1, name="small")
 
 
-@pytest.fixture(scope="module", params=BOARDS)
+@pytest.fixture(scope="module", params=FULL_BOARDS)
 def talker(request: pytest.FixtureRequest, open_board: OpenBoard, published: Model) -> Device:
     """Each board in turn, with a model of the published shape."""
     return open_board(request.param, published)

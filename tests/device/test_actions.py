@@ -14,7 +14,7 @@ from host_sdk.device import Device
 from host_sdk.model.model import Model, ReplyText
 from host_sdk.sim.avr_board import PinChange
 from host_sdk.spec.protocol import Action
-from tests.conftest import OpenBoard
+from tests.conftest import FULL_BOARDS, OpenBoard
 from tests.device.conftest import chip
 from tests.synthetic import reply_model
 
@@ -39,7 +39,7 @@ def keywords() -> Model:
     return reply_model(PAIRS)
 
 
-@pytest.fixture(scope="module", params=BOARDS)
+@pytest.fixture(scope="module", params=FULL_BOARDS)
 def device(request: pytest.FixtureRequest, open_board: OpenBoard, keywords: Model) -> Device:
     return open_board(request.param, keywords)
 

@@ -15,14 +15,14 @@ from host_sdk.link.ports import open_port
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.spec.protocol import Op
-from tests.conftest import Prepare, address_of
+from tests.conftest import FULL_BOARDS, Prepare, address_of
 
 PROMPT = b"\r\n> "
 REFUSED = b"\r\nline refused"
 LINE_BYTES = 80
 
 
-@pytest.fixture(scope="module", params=BOARDS)
+@pytest.fixture(scope="module", params=FULL_BOARDS)
 def terminal(request: pytest.FixtureRequest, prepare: Prepare, small: Model) -> Iterator[serial.Serial]:
     """A raw line to a board that has greeted."""
     with open_port(address_of(request.param, prepare(request.param, small)), BOARDS[request.param].baud) as line:

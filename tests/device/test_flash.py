@@ -15,7 +15,7 @@ from host_sdk.model.library import shipped_model
 from host_sdk.model.model import Model
 from host_sdk.pack.image import pack
 from host_sdk.spec.image import MODEL_ADDRESS
-from tests.conftest import Prepare, address_of, flash_contents
+from tests.conftest import FULL_BOARDS, Prepare, address_of, flash_contents
 from tests.device.conftest import chip
 from tests.synthetic import character_model
 
@@ -30,7 +30,7 @@ def contents(device: Device) -> bytes:
     return chip(device).flash(0, BOARDS[chip(device).board.name].code_bytes)
 
 
-@pytest.fixture(params=BOARDS)
+@pytest.fixture(params=FULL_BOARDS)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -34,7 +34,7 @@ def program(board: Board, seed: int) -> bytes:
     return head + random.Random(seed).randbytes(board.code_bytes - 2 * PAGE)
 
 
-@pytest.fixture(params=FULL_BOARDS, ids=lambda board: board.name)
+@pytest.fixture(params=FULL_BOARDS.values(), ids=FULL_BOARDS)
 def board(request: pytest.FixtureRequest) -> Any:
     return request.param
 
