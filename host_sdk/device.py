@@ -207,7 +207,8 @@ class Device:
         """Time the shipped everyday queries, or others."""
         chosen = bench_queries() if queries is None else queries
         data = [self._query(query) for query in chosen]
-        return measure(self._session, self.hello, data, self.simulated, progress)
+        counters = self._virtual.counters if self._virtual else None
+        return measure(self._session, self.hello, data, counters, progress)
 
     # Connection
 

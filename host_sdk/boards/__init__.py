@@ -20,6 +20,15 @@ class Bootloader:
 
 
 @dataclass(frozen=True, slots=True)
+class Currents:
+    """Typical supply currents of the bare chip in mA at the board's clock and supply (datasheet, chapter 32)."""
+
+    active: float
+    idle: float
+    power_down: float
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """One board. Sizes in bytes, addresses in bytes, clock in Hz, baud in bits per second."""
 
@@ -35,6 +44,7 @@ class Board:
     supply_mv: int
     baud: int  # of the runtime's serial line
     bootloader: Bootloader
+    currents: Currents | None = None  # of boards that run on batteries
 
     @property
     def code_bytes(self) -> int:
@@ -74,6 +84,8 @@ BOARDS: dict[str, Board] = {
             supply_mv=3_300,
             baud=57_600,
             bootloader=Bootloader("ATmegaBOOT", 0x7800, 57_600),
+            # Interpolated between the datasheet's curves for 3 V and 5 V.
+            currents=Currents(active=3.7, idle=0.69, power_down=0.0001),
         ),
     )
 }
