@@ -18,7 +18,7 @@ from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.model.text import to_ascii
 from host_sdk.pack.queries import bench_queries
-from host_sdk.spec.protocol import HelloFlag
+from host_sdk.spec.protocol import HelloFlag, Status
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import Counters
@@ -120,11 +120,16 @@ class BenchResult:
         return asdict(self)
 
 
-def prove(session: Session, vectors: Sequence[Vector], progress: Progress | None = None) -> VerifyResult:
-    """Ask every query in verify mode and compare reply and outputs of every pass."""
+def prove(session: Session, hello: Hello, vectors: Sequence[Vector], progress: Progress | None = None) -> VerifyResult:
+    """Ask every query in verify mode and compare reply and outputs of every pass.
+
+    A query that is too long for the board is a mismatch with no answer.
+    """
     mismatches = []
     for number, vector in enumerate(vectors, 1):
-        text, crcs = _ask(session, to_ascii(vector.query))
+        query = to_ascii(vector.query)
+        too_long = hello.model_status == Status.OK and len(query) > hello.max_query
+        text, crcs = ("", []) if too_long else _ask(session, query)
         if text != vector.reply or crcs != list(vector.logits_crc32):
             mismatches.append(_mismatch(vector, text, crcs))
         if progress:

@@ -201,7 +201,7 @@ class Device:
         """
         if vectors is None:
             vectors = Vector.of(self._known_model())
-        return prove(self._session, vectors, progress)
+        return prove(self._session, self.hello, vectors, progress)
 
     def bench(self, queries: Sequence[str] | None = None, *, progress: Progress | None = None) -> BenchResult:
         """Time the shipped everyday queries, or others."""
@@ -267,9 +267,10 @@ class Device:
         if path is None:
             return None
         try:
-            file: IO[str] = self._close.enter_context(Path(path).open("w", encoding="ascii"))
+            file: IO[str] = Path(path).open("w", encoding="ascii")  # noqa: SIM115  (closed by close())
         except OSError as error:
             raise FileError(f"Cannot write the trace {path}: {error.strerror}. Choose another file.") from None
+        self._close.enter_context(file)
         started = time.monotonic()
 
         def write(who: str, data: bytes) -> None:

@@ -83,20 +83,22 @@ def reply_model(
 ) -> Model:
     """A reply model that answers each query with its own reply; the first pair's reply is also that to anything else.
 
-    A hidden unit per pair counts the query's own buckets; seeded noise of both signs keeps every unit busy.
+    A hidden unit per pair counts the query's own buckets, less the others'; the first stands for two buckets always.
     """
     random = np.random.default_rng(seed)
     hashes = [{h % query_buckets for h in query_hashes(query.encode("ascii"))} for query, _ in pairs]
     weights = -(random.random((len(pairs), query_buckets)) < 0.2).astype(np.int8)
     for row, own in enumerate(hashes):
-        weights[row] *= 0 if row == 0 else 1
         weights[row, sorted(set().union(*hashes))] = -1
         weights[row, sorted(own)] = 1
+    weights[0] = 0
     second = np.eye(len(pairs), dtype=np.int8) * 2 - 1
     zeros = np.zeros(len(pairs), np.int16)
+    bias = zeros.copy()
+    bias[0] = 2 * INPUT_SCALE
     model = Model(
         kind=Kind.REPLY,
-        layers=(Layer(weights, zeros, WeightCode.TERNARY), Layer(second, zeros, WeightCode.BINARY)),
+        layers=(Layer(weights, bias, WeightCode.TERNARY), Layer(second, zeros, WeightCode.BINARY)),
         query_buckets=query_buckets,
         replies=tuple(reply for _, reply in pairs),
         metadata={"name": name, "seed": seed},
@@ -123,6 +125,11 @@ def published_shape(seed: int = 3) -> Model:
         name="published",
     )
     return annotate(model)
+
+
+def endless(model: Model) -> Model:
+    """The same character model with an end class that never wins: every reply is as long as replies get."""
+    return _with_end_bias(model, -30000).with_metadata(name="endless")
 
 
 def _weights(

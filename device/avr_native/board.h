@@ -1,4 +1,4 @@
-/* The board that is built for: make BOARD=uno defines BOARD_HEADER. */
+/* The board that is built for: the Makefile defines BOARD_HEADER as its header. */
 #ifndef BOARD_H
 #define BOARD_H
 

@@ -46,7 +46,7 @@ uint32_t port_cycles(void) {
 uint32_t port_uptime_s(void) {
     uint32_t count;
     ATOMIC_BLOCK(ATOMIC_RESTORESTATE) { count = overflows; }
-    return count / (F_CPU >> 16); /* 244.1 or 122.1 a second: fast by up to 0.12 % */
+    return count / (F_CPU >> 16); /* 244.1 or 122.1 a second: fast by 0.06 % */
 }
 
 void clock_blink(bool on) { blinking = on; }

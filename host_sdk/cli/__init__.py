@@ -67,4 +67,23 @@ def main() -> None:
     """Entry point of the console command."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    cli()
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.Abort:
+        click.echo("ulm: Stopped.", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+    sys.exit(code)
+
+
+def _complain(error: click.ClickException) -> None:
+    """One sentence, where click itself would print three lines; the help, where no arguments were given."""
+    text = error.format_message()
+    if "\n" in text:
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    hint = f" See `{context.command_path} --help`." if context else ""
+    click.echo(f"ulm: {text}{hint}", err=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from host_sdk.boards import BOARDS
 from host_sdk.cli.show import print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
-from host_sdk.errors import FileError, LinkError, UsageError
+from host_sdk.errors import BoardError, LinkError, UsageError
 from host_sdk.flash.deploy import PROGRAMMERS
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import read_queries
@@ -61,7 +63,7 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
         proof = ", every number proved" if reply.digest_checked else ""
         click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}{proof}", dim=True, err=True)
     if reply.digest_checked is False:
-        raise FileError(
+        raise BoardError(
             f"The board computed other numbers than the reference for this reply (digest {reply.digest:04X}); "
             "its model or flash is damaged: flash it again and run `ulm verify`."
         )
@@ -178,8 +180,15 @@ def _speak(board: Device, query: str) -> Reply:
 
 
 def _prompt() -> str:
+    """A line that a person typed; the prompt is theirs alone, piped output stays clean."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        with suppress(ImportError):
+            import readline  # noqa: F401  (line editing and history)
+        prompt = "> "
+    else:
+        prompt = ""
     try:
-        return input("> ").strip()
+        return input(prompt).strip()
     except EOFError:
         return ""
 

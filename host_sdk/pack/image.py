@@ -55,6 +55,11 @@ def pack(model: Model) -> Image:
                 f"Layer {number} has {layer.code.name} weights; a bare AVR runs binary, ternary and 2-bit ones. "
                 "Train with --code 2bit."
             )
+    if model.classes > spec.MAX_CLASSES:
+        raise FitError(
+            f"The model chooses among {model.classes} replies; the runtime counts at most {spec.MAX_CLASSES}. "
+            "Train it with fewer distinct replies."
+        )
     max_query = _max_query(model)
     layers = compact(model)
     widths = tuple(layer.rows for layer in layers)

@@ -55,6 +55,8 @@ ARENA_BYTES = 1280
 """SRAM for accumulators and the cached query half; the image says how it is divided."""
 ESCAPE_GAP = 15
 """A nibble 0 moves the row pointer so far and adds nothing."""
+MAX_CLASSES = 255
+"""Outputs of the last layer: the runtime counts them in one byte."""
 VALUE_MARK = 0x01
 """In a reply string: the action's value goes here."""
 CACHE_MIN = -128

@@ -9,7 +9,7 @@ import importlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,12 @@ class Recipe:
     def action_table(self) -> dict[str, Action]:
         """Reply text -> action."""
         return {text: Action[action.upper()] for text, action in self.actions.items()}
+
+    def with_head(self, head: str) -> Recipe:
+        """The recipe for a head; what depends on the head takes its default when that changes."""
+        if head == self.head:
+            return self
+        return replace(self, head=head, hidden=(), context_buckets=0, context_length=0, actions={})
 
     def to_dict(self) -> dict[str, Any]:
         """All options, ready for JSON."""

@@ -21,7 +21,6 @@ from host_sdk.spec import image as spec
 from host_sdk.spec.container import Kind, WeightCode
 from tests.synthetic import character_model, published_shape, reply_model
 
-
 PAIRS = [("hello", ReplyText("hi")), ("goodbye", ReplyText("bye")), ("lights", ReplyText("on"))]
 
 
