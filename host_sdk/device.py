@@ -148,6 +148,10 @@ class Device:
         """Sizes of runtime, model and memory, and how long the board has been up."""
         return self._session.info()
 
+    def sleep(self) -> None:
+        """Power the board down, to a few microamperes; the next request wakes it. Its uptime stands still."""
+        self._session.sleep()
+
     def load(self, name: str) -> None:
         """Choose among the models stored on the board; BoardError where there is but one."""
         if name != self.hello.model:
@@ -203,7 +207,8 @@ class Device:
         """Time the shipped everyday queries, or others."""
         chosen = bench_queries() if queries is None else queries
         data = [self._query(query) for query in chosen]
-        return measure(self._session, self.hello, data, self.simulated, progress)
+        counters = self._virtual.counters if self._virtual else None
+        return measure(self._session, self.hello, data, counters, progress)
 
     # Connection
 

@@ -19,6 +19,7 @@
 #define OP_BEGIN 0x42
 #define OP_DATA 0x44
 #define OP_COMMIT 0x4B
+#define OP_SLEEP 0x5A
 #define OP_ACK 0x61
 #define OP_IS_HELLO 0x68
 #define OP_IS_INFO 0x69
@@ -91,7 +92,7 @@
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
 #define CACHE_MIN (-128)
-#define SPEC_SUM 0x60E2
+#define SPEC_SUM 0x2C08
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

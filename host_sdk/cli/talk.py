@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from host_sdk.boards import BOARDS
 from host_sdk.cli.show import print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
@@ -16,6 +17,7 @@ from host_sdk.errors import BoardError, LinkError, UsageError
 from host_sdk.flash.deploy import PROGRAMMERS
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import read_queries
+from host_sdk.report.energy import estimate
 
 _address = click.argument("address", required=False)
 _model = click.option("--model", type=click.Path(path_type=Path), help="Flash this .ulm if the board has another.")
@@ -133,8 +135,10 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     with Device(address, model=model, baud=baud) as board, progress_bar("Measuring", as_json) as progress:
         result = board.bench(chosen, progress=progress)
         note = _simulated(board)
+    known = BOARDS.get(result.board)
+    energy = estimate(known, result) if known else None
     if as_json:
-        print_json(result.to_json())
+        print_json({**result.to_json(), "energy": asdict(energy) if energy else None})
         return
     click.echo(
         f"{result.model} on {result.board} at {result.clock_hz / 1e6:g} MHz{note}, "
@@ -153,6 +157,12 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
         f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
         f"and {result.stack_bytes} B of stack"
     )
+    if energy:
+        click.echo(
+            f"energy, estimated from cycles and datasheet currents: {energy.uj_per_char:.1f} uJ per character, "
+            f"{energy.uj_per_reply:.0f} uJ per reply; at {energy.replies_per_day} replies a day "
+            + ", ".join(f"{name} {days / 365:.1f} years" for name, days in energy.battery_days.items())
+        )
 
 
 def _number(value: float | None, digits: int) -> str:
