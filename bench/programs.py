@@ -83,7 +83,7 @@ class Result:
         return self.query_cycles + self.pass_cycles * self.passes / self.queries
 
 
-class DoesNotFit(Exception):
+class DoesNotFitError(Exception):
     """A program is larger than the largest chip that was allowed."""
 
 
@@ -92,14 +92,18 @@ def measure(
 ) -> Result:
     """Builds the program in `folder` for the first chip that it fits, and asks it every query.
 
-    DoesNotFit when there is none.
+    DoesNotFitError when there is none.
     """
+    multiple = MULTIPLES.get(variant.kernel, 1)
+    assert not any(layer.columns % multiple for layer in model.layers), (
+        f"{variant.kernel} needs multiples of {multiple}"
+    )
     weights = [PACKERS[variant.kernel](layer) for layer in model.layers]
     (folder / "weights.h").write_text(weights_header(model, weights))
     for chip in chips:
         try:
             flash, sram = _build(variant, folder, chip)
-        except DoesNotFit:
+        except DoesNotFitError:
             continue
         if flash > chip.flash_bytes or sram >= chip.sram_bytes:
             continue
@@ -109,7 +113,7 @@ def measure(
         return _result(
             variant, chip, (flash, sum(map(len, weights)), sram, stack), cycles, outputs, run(model, queries)
         )
-    raise DoesNotFit(f"{variant.title} fits none of {', '.join(chip.title for chip in chips)}")
+    raise DoesNotFitError(f"{variant.title} fits none of {', '.join(chip.title for chip in chips)}")
 
 
 # Weights
@@ -163,6 +167,21 @@ def rows8(layer: Layer) -> bytes:
     return layer.weights.tobytes()
 
 
+def rows3(layer: Layer) -> bytes:
+    """Rows of three values, five weights a byte as a fraction in base 3; a row ends on a whole byte."""
+    assert layer.weights.min() >= -1, "a weight of -2 is not ternary"
+    digits = np.pad(layer.weights, ((0, 0), (0, -layer.columns % 5)), constant_values=-1).astype(np.int64) + 1
+    whole = digits.reshape(layer.rows, -1, 5) @ np.array([81, 27, 9, 3, 1])
+    fraction = (whole * 256 + 242) // 243  # rounded up, so that no digit is lost
+    return fraction.astype(np.uint8).tobytes()
+
+
+def rows1(layer: Layer) -> bytes:
+    """Rows of one bit a weight, 1 for +1 and 0 for -1; a row ends on a whole byte."""
+    assert layer.weights.all(), "a weight of 0 is not binary"
+    return np.packbits(layer.weights > 0, axis=1, bitorder="little").tobytes()
+
+
 def row_lists(layer: Layer) -> bytes:
     """Rows as lists of columns."""
     return b"".join(map(_lists, layer.weights))
@@ -178,12 +197,16 @@ PACKERS: dict[str, Callable[[Layer], bytes]] = {
     "multiply2.h": rows2,
     "unrolled2.h": rows2,
     "assembly2.h": rows2,
+    "dense3.h": rows3,
+    "dense1.h": rows1,
     "columns2.h": columns2,
     "dense8.h": rows8,
     "lists.h": row_lists,
     "column_lists.h": column_lists,
 }
 """The packing that each kernel reads."""
+MULTIPLES = {"dense2.h": 4, "multiply2.h": 4, "unrolled2.h": 4, "assembly2.h": 4, "dense1.h": 8}
+"""Kernels that take whole bytes of weights at a time need columns in multiples of this."""
 
 
 def _two_bits(lines: NDArray[np.int8]) -> bytes:
@@ -198,7 +221,7 @@ def _lists(line: NDArray[np.int8]) -> bytes:
     for sign in (1, -1):
         places = np.repeat(np.arange(line.size), np.maximum(sign * line.astype(int), 0))
         if len(places) > 255 or line.size > 256:
-            raise DoesNotFit(f"{len(places)} places among {line.size} do not fit a list of bytes")
+            raise DoesNotFitError(f"{len(places)} places among {line.size} do not fit a list of bytes")
         data += bytes([len(places), *places.tolist()])
     return data
 
@@ -224,7 +247,7 @@ def _build(variant: Variant, folder: Path, chip: Chip) -> tuple[int, int]:
         _call("avr-gcc", f"-mmcu={chip.mcu}", *FLAGS, *defines, f"-I{folder}", HERE / "kernels/main.c", "-o", elf)
     except RuntimeError as error:
         if "region" in str(error):
-            raise DoesNotFit(f"{variant.title}: the linker refuses it") from None
+            raise DoesNotFitError(f"{variant.title}: the linker refuses it") from None
         raise
     _call("avr-objcopy", "-O", "binary", "-j", ".text", "-j", ".data", elf, folder / "program.bin")
     text, data, bss = (int(word) for word in _call("avr-size", elf).splitlines()[1].split()[:3])

@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.programs import UNO, DoesNotFit, Result, Variant, measure  # noqa: E402
+from bench.programs import UNO, DoesNotFitError, Result, Variant, measure  # noqa: E402
 from bench.runtime import measure_runtime  # noqa: E402
 from bench.tables import number, table, update  # noqa: E402
 from host_sdk.boards import BOARDS  # noqa: E402
@@ -89,7 +89,7 @@ def main() -> None:
     if options.json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "kernels": kernels_json(kernels)}))
         return
-    print("\n".join(["", show_rows(rows), "", show_kernels(kernels), ""]))
+    print(f"\n{show_rows(rows)}\n\n{show_kernels(kernels)}\n")
     if options.update:
         update(options.update, "bench/run.py rows", show_rows(rows))
         update(options.update, "bench/run.py kernels", show_kernels(kernels))
@@ -98,6 +98,11 @@ def main() -> None:
 def micro_queries() -> list[str]:
     """Every fourth paraphrase: questions of the micro model's task that it never saw."""
     return [pair.query for pair in read_pairs(PARAPHRASES)][::4]
+
+
+def chat_queries() -> list[str]:
+    """Every fourth query of `ulm bench`."""
+    return list(bench_queries())[::4]
 
 
 def published() -> tuple[str, Model]:
@@ -114,22 +119,22 @@ def published() -> tuple[str, Model]:
 def side_by_side(folder: Path, only: str) -> Iterator[Row]:
     """Every program and runtime of every network."""
     micro, own = Model.load(MICRO), Model.load(TINYCHAT)
-    networks: list[tuple[str, Callable[[], Model], Sequence[str], Sequence[str]]] = [
-        ("micro", lambda: micro, list(PROGRAMS.values()), micro_queries()),
-        ("own tinychat", lambda: own, CHARACTER_PROGRAMS, bench_queries()),
+    networks: list[tuple[str, Model, Sequence[str], Sequence[str]]] = [
+        ("micro", micro, list(PROGRAMS.values()), micro_queries()),
+        ("own tinychat", own, CHARACTER_PROGRAMS, chat_queries()),
     ]
     name, model = published()
     if model.crc != own.crc:
-        networks.append((name, lambda: model, CHARACTER_PROGRAMS, bench_queries()))
+        networks.append((name, model, CHARACTER_PROGRAMS, chat_queries()))
     titles = {kernel: title for title, kernel in PROGRAMS.items()}
-    for network, load, kernels, queries in networks:
-        title = f"{network} {load().shape}"
+    for network, model, kernels, queries in networks:
+        title = f"{network} {model.shape}"
         for kernel in kernels:
             if only in title or only in titles[kernel]:
-                yield _program_row(title, titles[kernel], kernel, load(), queries, folder)
+                yield _program_row(title, titles[kernel], kernel, model, queries, folder)
         for board in ("uno", "lilypad"):
             if only in title or only in "μLM runtime":
-                yield _runtime_row(title, board, load(), queries, folder)
+                yield _runtime_row(title, board, model, queries, folder)
 
 
 def _program_row(network: str, title: str, kernel: str, model: Model, queries: Sequence[str], folder: Path) -> Row:
@@ -210,7 +215,7 @@ def kernel_results(folder: Path, only: str) -> dict[str, dict[str, Result]]:
                 continue
             try:
                 result = measure(model, Variant(title, kernel, defines), queries, folder)
-            except DoesNotFit:
+            except DoesNotFitError:
                 continue
             if not result.exact:
                 raise SystemExit(f"{title} ({reading}) does not give the integers of the reference engine.")

@@ -49,7 +49,7 @@ def measure_runtime(name: str, model: Model, queries: Sequence[str], folder: Pat
     vectors = [
         Vector(q, one.text, tuple(one.logits_crc32)) for q, one in zip(queries, run(model, queries), strict=True)
     ]
-    with Device(f"sim://{name}?state={folder / name}&pace=fast", model=model) as device:
+    with Device(f"sim://{name}?state={folder / model.name / name}", model=model) as device:
         result = device.bench(queries)
         exact = proof and device.verify(vectors).exact == len(vectors)
     energy = estimate(board_named(name), result)
