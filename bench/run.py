@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", metavar="TEXT", help="rows whose network or program contains this")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
-    parser.add_argument("--update", type=Path, metavar="PAGE", help="a page of docs/ whose tables are replaced")
+    parser.add_argument("--update", type=Path, metavar="PAGE", help="a page whose tables are replaced; not with --only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_STATE_HOME"] = folder  # models and boards of a bench are nobody's
@@ -89,8 +89,9 @@ def main() -> None:
     if options.json:
         print(json.dumps({"rows": [asdict(row) for row in rows], "kernels": kernels_json(kernels)}))
         return
-    print(f"\n{show_rows(rows)}\n\n{show_kernels(kernels)}\n")
-    if options.update:
+    for text in (show_rows(rows) if rows else "", show_kernels(kernels) if kernels else ""):
+        print(f"\n{text}")
+    if options.update and not options.only:
         update(options.update, "bench/run.py rows", show_rows(rows))
         update(options.update, "bench/run.py kernels", show_kernels(kernels))
 
@@ -192,7 +193,11 @@ def show_rows(rows: Sequence[Row]) -> str:
     """The first table."""
     head = ["network", "program", "simulated chip", "cycles", "longest", "query", "ms, 16 MHz", "ms, 8 MHz"]
     head += ["µJ, 8 MHz", "flash", "of it weights", "SRAM + stack"]
-    return table(head, [_cells(row) for row in rows])
+    text = table(head, [_cells(row) for row in rows])
+    whole = [f"{row.network} {row.uj_per_reply:,.0f} µJ" for row in rows if row.uj_per_reply is not None]
+    if whole:
+        text += f"\n\nA whole reply of the runtime on the LilyPad, serial line included (estimate): {', '.join(whole)}."
+    return text
 
 
 def _cells(row: Row) -> list[str]:
