@@ -58,11 +58,11 @@
 #define KIND_CHARACTER 0
 #define KIND_REPLY 1
 #define LAYER_SATURATE 1
-#define LAYER_LONG_COLUMNS 2
+#define LAYER_COUNTS 2
 #define INPUT_SCALE 0x20
 #define INPUT_SCALE_BITS 5
 #define IMAGE_MAGIC 0x4C55
-#define IMAGE_ABI 1
+#define IMAGE_ABI 2
 #define AT_MAGIC 0
 #define AT_ABI 2
 #define AT_KIND 3
@@ -75,8 +75,10 @@
 #define AT_CONTEXT_LENGTH 0x0F
 #define AT_MAX_QUERY 0x10
 #define AT_MAX_REPLY 0x11
-#define AT_ARENA_B 0x12
-#define AT_ARENA_CACHE 0x14
+#define AT_CLASSES 0x12
+#define AT_ZERO 0x13
+#define AT_FLOOR 0x14
+#define AT_FIRST_PLACES 0x15
 #define AT_CHARSET 0x16
 #define AT_REPLIES 0x18
 #define AT_NAME 0x1A
@@ -84,14 +86,15 @@
 #define AT_SECOND 0x1E
 #define IMAGE_HEADER_BYTES 0x20
 #define IMAGE_CHECK_FROM 8
-#define IMAGE_RECORD_BYTES 4
 #define MODEL_ADDRESS 0x1600
-#define ARENA_BYTES 0x500
-#define ESCAPE_GAP 0x0F
+#define PLACES 0x100
+#define GROUP_ROWS 0x0E
+#define BLOCK_COLUMNS 8
+#define PRESET 0x80
+#define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define CACHE_MIN (-128)
-#define SPEC_SUM 0x60E2
+#define SPEC_SUM 0xCB48
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

@@ -5,7 +5,7 @@ The runtime reads it in this order, once per pass: it is a tape. Offsets count f
 
 MAGIC = 0x4C55
 """'UL', little-endian. Erased (FFFFh) until the rest of the image is in place: the valid mark."""
-ABI = 1
+ABI = 2
 """Raised when a runtime could misread an older image."""
 
 MODEL_ADDRESS = 0x1600
@@ -34,8 +34,10 @@ HEADER = (
     ("context_length", 15, 1),
     ("max_query", 16, 1),
     ("max_reply", 17, 1),
-    ("arena_b", 18, 2),
-    ("arena_cache", 20, 2),
+    ("classes", 18, 1),
+    ("zero", 19, 1),
+    ("floor", 20, 1),
+    ("first_places", 21, 1),
     ("charset", 22, 2),
     ("replies", 24, 2),
     ("name", 26, 2),
@@ -48,15 +50,18 @@ CHECK_FROM = 8
 
 # `second` is where the tape goes on behind the first layer, whose columns are read in no order.
 
-# One record per layer, behind the header: rows u16, shift u8, flags u8.
-RECORD_BYTES = 4
+# First layer of a character model: a row's count byte is its count less its threshold, plus `zero`, and at least
+# `floor` when the context comes: the row is active from `zero` on. `first_places` 0 means 256.
 
-ARENA_BYTES = 1280
-"""SRAM for accumulators and the cached query half; the image says how it is divided."""
-ESCAPE_GAP = 15
-"""A nibble 0 moves the row pointer so far and adds nothing."""
+PLACES = 256
+"""Of one layer's sums: a page of SRAM for their low bytes and one for their high bytes."""
+GROUP_ROWS = 14
+"""Rows between two spare places; only the first group may be shorter."""
+BLOCK_COLUMNS = 8
+"""First-layer columns between two of which the offset is in the table."""
+PRESET = 128
+"""Added to every bias: sums around zero then rarely carry into their high byte."""
+BYTE_CODE = 0x80
+"""Set in the first byte of a column whose lists are places, not moves."""
 VALUE_MARK = 0x01
 """In a reply string: the action's value goes here."""
-CACHE_MIN = -128
-"""Query sums of a character model are kept in one signed byte and cut from below here."""
-CACHE_MAX = 127
