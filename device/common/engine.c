@@ -1,28 +1,21 @@
 /* Sparse integer network on a tape (docs/semantics.md, docs/image.md).
  *
- * Sums alternate between two parts of one arena: A for odd layers, B for even ones. The query half
- * of a character model's first layer is the same in every pass and waits in the cache, one byte a
- * row. */
+ * The first layer is counted a byte a row. Its query half is the same in every pass of a character
+ * model and waits in the kernel's cache; the sums of a reply model start from it. */
 #include "engine.h"
 
 #include <string.h>
 
-#include "column.h"
 #include "crc.h"
 #include "image.h"
+#include "kernel.h"
 #include "spec.h"
 #include "tape.h"
 #include "text.h"
 
 #define CONTEXT_MAX 32
+#define FOLD_EVERY 60 /* columns of weights from -2 to 1 that a byte can count */
 
-typedef struct {
-    uint16_t rows;
-    uint8_t shift;
-    uint8_t flags;
-} record_t;
-
-static int16_t arena[ARENA_BYTES / 2];
 static uint8_t context[CONTEXT_MAX];
 static uint16_t digest;
 
@@ -30,23 +23,16 @@ static uint16_t digest;
 static uint8_t kind;
 static uint8_t layers;
 static uint8_t context_length;
-static uint16_t query_mask, context_mask;
-static uint16_t first_rows;
-static uint16_t columns_table; /* image offset of the first layer's column places */
-static int16_t *sums_b;
-static int8_t *cache;
-static int16_t *outputs;
 static uint8_t classes;
+static uint16_t first_places;
+static uint16_t query_mask, context_mask;
+static uint16_t columns_table;
 
-/* What hashes are added to, and times what. */
-static uint16_t bucket_mask;
-static uint16_t bucket_table;
-static int16_t bucket_x;
+static uint8_t unfolded; /* columns that kernel_counts holds */
 
-static record_t record_at(uint8_t layer) {
-    uint8_t at = IMAGE_HEADER_BYTES + layer * IMAGE_RECORD_BYTES;
-    return (record_t){image_word(at), image_byte(at + 2), image_byte(at + 3)};
-}
+/* The finished last layer: where its rows are. */
+static bool outputs_in_b;
+static uint8_t outputs_first, outputs_shift;
 
 uint8_t engine_open(void) {
     uint16_t length = image_word(AT_LENGTH);
@@ -63,111 +49,121 @@ uint8_t engine_open(void) {
 
     kind = image_byte(AT_KIND);
     layers = image_byte(AT_LAYERS);
+    classes = image_byte(AT_CLASSES);
     context_length = image_byte(AT_CONTEXT_LENGTH);
     query_mask = (uint16_t)(1 << image_byte(AT_QUERY_BITS)) - 1;
     context_mask = (uint16_t)(1 << image_byte(AT_CONTEXT_BITS)) - 1;
-    first_rows = record_at(0).rows;
-    columns_table = image_word(AT_TAPE) + 2 * first_rows;
-    sums_b = arena + image_word(AT_ARENA_B) / 2;
-    cache = (int8_t *)arena + image_word(AT_ARENA_CACHE);
-    classes = (uint8_t)record_at(layers - 1).rows;
-    outputs = layers & 1 ? arena : sums_b;
+    first_places = (uint8_t)(image_byte(AT_FIRST_PLACES) - 1) + 1;
+    columns_table = image_word(AT_TAPE) + (kind == KIND_CHARACTER ? 1 : 2) * first_places;
     return STATUS_OK;
 }
 
-/* Adds the first layer's column of a hash to the sums in A. */
-static void add_bucket(uint16_t hash) {
-    uint16_t place = image_word(bucket_table + 2 * (hash & bucket_mask));
-    if (place)
-        column_add(tape_at(place), arena, first_rows, bucket_x);
+/* Counts a column of the first layer. The table has the offset of every eighth one. */
+static void count_bucket(uint16_t bucket) {
+    tape_t tape = tape_at(columns_table + bucket / BLOCK_COLUMNS * 2);
+    tape = tape_at(tape_word(&tape));
+    for (uint8_t before = bucket % BLOCK_COLUMNS; before; before--) {
+        uint8_t length = tape_next(&tape);
+        tape = tape_skip(tape, length);
+    }
+    kernel_count(tape);
+}
+
+static void count_query(uint16_t hash) { count_bucket(hash & query_mask); }
+
+static void count_context(uint16_t hash) {
+    count_bucket(query_mask + 1 + (hash & context_mask));
+}
+
+static void fold(void) {
+    for (uint16_t place = 0; place < PLACES; place++) {
+        kernel_totals[place] += (int8_t)kernel_counts[place];
+        kernel_counts[place] = 0;
+    }
+    unfolded = 0;
 }
 
 void engine_query_begin(void) {
-    memset(arena, 0, 2 * first_rows);
+    memset(kernel_totals, 0, 2 * PLACES);
+    memset(kernel_counts, 0, PLACES);
     memset(context, ' ', sizeof context);
     digest = CRC_START;
-    bucket_mask = query_mask;
-    bucket_table = columns_table;
-    bucket_x = 1;
+    unfolded = 0;
     text_query_begin();
 }
 
-void engine_query_add(uint8_t byte) { text_query_add(byte, add_bucket); }
+void engine_query_add(uint8_t byte) {
+    text_query_add(byte, count_query);
+    if (++unfolded == FOLD_EVERY)
+        fold();
+}
 
 void engine_query_end(void) {
     engine_query_add(' ');
-    bucket_mask = context_mask;
-    bucket_table = columns_table + 2 * (query_mask + 1);
-    bucket_x = INPUT_SCALE;
-    if (kind == KIND_CHARACTER)
-        for (uint16_t row = 0; row < first_rows; row++)
-            cache[row] = arena[row] < CACHE_MIN ? CACHE_MIN : (int8_t)arena[row];
-}
-
-/* The first layer: biases, the query's counts, the context's columns. Returns the tape behind the
- * layer. */
-static tape_t first_layer(void) {
+    fold();
     tape_t tape = tape_at(image_word(AT_TAPE));
-    bool cached = kind == KIND_CHARACTER;
-    for (uint16_t row = 0; row < first_rows; row++) {
-        int16_t count = cached ? cache[row] : arena[row];
-        arena[row] = (int16_t)((uint16_t)count * INPUT_SCALE + tape_word(&tape));
+    uint8_t zero = image_byte(AT_ZERO);
+    uint8_t floor = image_byte(AT_FLOOR);
+    for (uint16_t place = 0; place < first_places; place++) {
+        int16_t count = kernel_totals[place];
+        if (kind == KIND_CHARACTER) {
+            count += zero - (int8_t)tape_next(&tape);
+            kernel_cache[place] = count < floor ? floor : (uint8_t)count;
+        } else {
+            kernel_set((uint8_t)place, (uint16_t)count * INPUT_SCALE + tape_word(&tape));
+        }
     }
-    if (cached)
-        text_context(context, context_length, add_bucket);
-    return tape_at(image_word(AT_SECOND));
 }
 
-/* Rows of one finished layer, each pushed through its column into the sums of the next. */
-static tape_t push_rows(tape_t tape, record_t from, record_t to, const int16_t *done,
-                        int16_t *sums) {
-    for (uint16_t row = 0; row < to.rows; row++)
-        sums[row] = (int16_t)tape_word(&tape);
-    for (uint16_t left = from.rows; left; left--) {
-        uint16_t length = tape_next(&tape);
-        if (to.flags & LAYER_LONG_COLUMNS)
-            length |= (uint16_t)tape_next(&tape) << 8;
-        int16_t x = *done++;
-        if (x > 0)
-            x >>= from.shift;
-        if (x <= 0) {
-            tape = tape_skip(tape, length);
-            continue;
-        }
-        if (x > 255 && from.flags & LAYER_SATURATE)
-            x = 255;
-        tape = column_add(tape, sums, to.rows, x);
-    }
-    return tape;
+static int16_t read_output(uint8_t place) {
+    return (int16_t)(kernel_get(outputs_in_b, place) - PRESET) >> outputs_shift;
+}
+
+int16_t engine_output(uint8_t row) {
+    uint8_t place = row;
+    if (row >= outputs_first)
+        place += (uint8_t)(row - outputs_first) / GROUP_ROWS + 1;
+    return read_output(place);
 }
 
 uint8_t engine_pass(void) {
-    tape_t tape = first_layer();
-    record_t from = record_at(0);
-    int16_t *done = arena, *sums = sums_b;
-    for (uint8_t layer = 1; layer < layers; layer++) {
-        record_t to = record_at(layer);
-        tape = push_rows(tape, from, to, done, sums);
-        int16_t *swap = done;
-        done = sums;
-        sums = swap;
-        from = to;
+    if (kind == KIND_CHARACTER) {
+        kernel_recall((uint8_t)((first_places + 3) / 4));
+        text_context(context, context_length, count_context);
     }
+    tape_t tape = tape_at(image_word(AT_SECOND));
+    bool in_b = false;
+    for (uint8_t left = layers; --left;) {
+        tape = kernel_push(tape, in_b);
+        in_b = !in_b;
+    }
+    outputs_in_b = in_b;
+    outputs_first = tape_next(&tape);
+    uint8_t groups = tape_next(&tape);
+    outputs_shift = tape_next(&tape);
+    if (groups == 1)
+        outputs_first = 0xFF;
+
     uint8_t best = 0;
+    int16_t most = 0;
     uint16_t crc = digest;
+    uint8_t place = 0, left = outputs_first;
     for (uint8_t row = 0; row < classes; row++) {
-        int16_t output = done[row] >> from.shift;
-        done[row] = output;
-        if (output > done[best])
+        int16_t output = read_output(place++);
+        if (!--left) {
+            place++;
+            left = GROUP_ROWS;
+        }
+        if (output > most || row == 0) {
+            most = output;
             best = row;
+        }
         crc = crc_update(crc, (uint8_t)output);
         crc = crc_update(crc, (uint8_t)((uint16_t)output >> 8));
     }
     digest = crc;
     return best;
 }
-
-const int16_t *engine_outputs(void) { return outputs; }
 
 uint8_t engine_classes(void) { return classes; }
 

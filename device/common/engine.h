@@ -15,8 +15,8 @@ void engine_query_end(void);
 /* One run of the network: the first largest of its outputs. Adds them to the digest. */
 uint8_t engine_pass(void);
 
-/* The outputs of the last pass, in row order. */
-const int16_t *engine_outputs(void);
+/* An output of the last pass. */
+int16_t engine_output(uint8_t row);
 uint8_t engine_classes(void);
 
 /* Tells a character model what was said. */

@@ -97,7 +97,6 @@ static void send_text(uint8_t from) {
 }
 
 static void send_outputs(void) {
-    const int16_t *outputs = engine_outputs();
     uint8_t count = engine_classes();
     for (uint8_t i = 0; i < count;) {
         frame_begin(OP_LOGITS, seq);
@@ -105,7 +104,7 @@ static void send_outputs(void) {
         frame_byte(i);
         uint8_t part = count - i < LOGITS_PER_FRAME ? count - i : LOGITS_PER_FRAME;
         for (; part; part--)
-            frame_word((uint16_t)outputs[i++]);
+            frame_word((uint16_t)engine_output(i++));
         frame_end();
     }
 }

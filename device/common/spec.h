@@ -86,7 +86,7 @@
 #define AT_SECOND 0x1E
 #define IMAGE_HEADER_BYTES 0x20
 #define IMAGE_CHECK_FROM 8
-#define MODEL_ADDRESS 0x1600
+#define MODEL_ADDRESS 0x1A00
 #define PLACES 0x100
 #define GROUP_ROWS 0x0E
 #define BLOCK_COLUMNS 8
@@ -94,7 +94,7 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0xCB48
+#define SPEC_SUM 0xA2D
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

@@ -25,7 +25,7 @@ _SCAN = struct.Struct("<BBBBB")
 LEAST_QUERY = 40
 """Characters of a query that a board must be able to take."""
 NIBBLE_CYCLES, BYTE_CYCLES = 10.4, 9.4
-"""Of one addition in device/avr_native/kernel.S: what the packer weighs the codes with."""
+"""Of one addition in device/avr_native/kernel_avr.S: what the packer weighs the codes with."""
 _SPARSE_CODES = (WeightCode.BINARY, WeightCode.TERNARY, WeightCode.TWO_BIT)
 
 

@@ -1,0 +1,35 @@
+/* The kernel seam: what a port may replace by assembly. kernel.c is the portable kernel and the
+ * reference for others.
+ *
+ * Sums lie in one of two pages, A for odd layers and B for even ones. A page has PLACES places;
+ * which row has which place, and how columns are coded, is in docs/image.md. Every sum has PRESET
+ * added. The first layer of a character model is kept as counts of one byte, in A. */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "spec.h"
+#include "tape.h"
+
+extern uint8_t kernel_counts[PLACES]; /* first layer; overlaps A */
+extern int16_t kernel_totals[PLACES]; /* for counts of a long query; overlaps B */
+extern uint8_t kernel_cache[PLACES];  /* the query's share of the counts */
+
+/* Adds a column of the first layer to the counts, modulo 2^8. The tape stands on its length. */
+void kernel_count(tape_t tape);
+
+/* Copies the first 4 * quads bytes of the cache to the counts. */
+void kernel_recall(uint8_t quads);
+
+/* Sets a sum in A, reads one anywhere. */
+void kernel_set(uint8_t place, uint16_t sum);
+uint16_t kernel_get(bool in_b, uint8_t place);
+
+/* Starts the sums of a layer and pushes each active row of the layer before it through its column.
+ * That layer is in B or A, the new one in the other. Sums wrap modulo 2^16. The tape stands on the
+ * start of the new layer; returns the tape behind its columns. */
+tape_t kernel_push(tape_t tape, bool from_b);
+
+#endif
