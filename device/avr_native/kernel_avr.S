@@ -432,30 +432,56 @@ bytes_end:
 
         .global kernel_count
 kernel_count:
-; enter: r25:r24 tape, on the column's length
+; enter: r25:r24 bucket
 ; uses:  what a C function may
         push    YL
         push    YH
+        rcall   count
+        clr     r1
+        pop     YH
+        pop     YL
+        ret
+
+count:
+; enter: r25:r24 bucket
+; uses:  r18, r19, r21 - r25, Y, Z, r0, r1
+        mov     n, r24
+        andi    n, BLOCK_COLUMNS - 1
+        andi    r24, 0x100 - BLOCK_COLUMNS
+        lsr     r25             ; 2 bytes for 8 columns
+        ror     r24
+        lsr     r25
+        ror     r24
+        lds     ZL, kernel_table
+        lds     ZH, kernel_table + 1
+        add     ZL, r24
+        adc     ZH, r25
+        lpm     r24, Z+
+        lpm     r25, Z
         movw    ZL, r24
-        ldi     YH, A_LOW
+        subi    ZL, lo8(-(MODEL_ADDRESS))
+        sbci    ZH, hi8(-(MODEL_ADDRESS))
+        clr     r25
+        inc     n
+skim:   lpm     len, Z+         ; 9 cycles for a column before it
+        dec     n
+        breq    found
+        add     ZL, len
+        adc     ZH, r25
+        rjmp    skim
+found:  ldi     YH, A_LOW
         ldi     r21, 16
-        lpm     len, Z+
         subi    len, 1
-        brcc    1f
-        rjmp    counted         ; no weights at all
-1:
+        brcs    counted         ; no weights at all
         lpm     n, Z+
         sbrc    n, 7            ; BYTE_CODE
         rjmp    count_bytes
         sub     len, n
         TICKS   up, inc, upped
+counted:
+        ret
 upped:  mov     n, len
         TICKS   down, dec, counted
-counted:
-        clr     r1
-        pop     YH
-        pop     YL
-        ret
 
 ; Byte code is rare in the first layer.
 count_bytes:
@@ -478,6 +504,163 @@ count_bytes:
 4:      dec     len
         brne    3b
         rjmp    counted
+
+        .section .text.kernel_context, "ax", @progbits
+        .global kernel_context
+kernel_context:
+; enter: r25:r24 context, r22 its length, r21:r20 bucket mask, r19:r18 first bucket
+; uses:  what a C function may
+        push    r2
+        push    r3
+        push    r4
+        push    r5
+        push    r6
+        push    r7
+        push    r8
+        push    r9
+        push    r10
+        push    YL
+        push    YH
+        movw    XL, r24
+        mov     r2, XL          ; end
+        add     r2, r22
+        movw    r4, r20
+        movw    r6, r18
+        clr     r3              ; start * 7
+        ldi     t, 31
+        mov     r10, t
+gram1:  mov     r8, r3          ; r9:r8 hash
+        clr     r9
+        ldi     r20, 3
+grams:  ld      t, X+
+        mul     r9, r10         ; hash = hash * 31 + t
+        mov     r9, r0
+        mul     r8, r10
+        mov     r8, r0
+        add     r9, r1
+        clr     r0
+        add     r8, t
+        adc     r9, r0
+        movw    r24, r8
+        and     r24, r4
+        and     r25, r5
+        add     r24, r6
+        adc     r25, r7
+        rcall   count
+        dec     r20
+        breq    1f
+        cp      XL, r2
+        brne    grams
+1:      ldi     t, 7
+        add     r3, t
+        sbiw    XL, 2           ; back to the start but one: 3 - left grams were read
+        add     XL, r20
+        adc     XH, r25
+        cp      XL, r2
+        brne    gram1
+        clr     r1
+        pop     YH
+        pop     YL
+        pop     r10
+        pop     r9
+        pop     r8
+        pop     r7
+        pop     r6
+        pop     r5
+        pop     r4
+        pop     r3
+        pop     r2
+        ret
+
+        .section .text.kernel_choose, "ax", @progbits
+        .macro  CRC byte        ; CRC-16/X-25 of r25:r24 and a byte: 17 cycles
+        eor     r24, \byte
+        mov     r0, r24
+        swap    r24
+        andi    r24, 0xF0
+        eor     r24, r0
+        mov     r0, r25
+        mov     r25, r24
+        swap    r24
+        andi    r24, 0x0F
+        eor     r0, r24
+        lsr     r24
+        eor     r25, r24
+        eor     r24, r25
+        lsl     r24
+        lsl     r24
+        lsl     r24
+        eor     r24, r0
+        .endm
+
+        .global kernel_choose
+kernel_choose:
+; enter: r25:r24 tape, on what is told of the last layer; r22 not 0: it is in B; r21:r20 digest
+; exit:  r24 row of the first maximum, digest updated
+; uses:  what a C function may
+        push    r14
+        push    r15
+        push    r16
+        push    r17
+        push    YL
+        push    YH
+        push    r20
+        push    r21
+        movw    ZL, r24
+        movw    XL, r20
+        ldi     YH, A_LOW
+        cpse    r22, r1
+        ldi     YH, B_LOW
+        ld      r24, X+
+        ld      r25, X
+        mov     XH, YH
+        inc     XH
+        clr     YL
+        clr     XL
+        lpm     left, Z+
+        lpm     groups, Z+
+        lpm     ZH, Z           ; shift
+        clr     ZL              ; row
+        movw    r14, ZL         ; best row
+        ldi     n, 0x00         ; least of all
+        ldi     len, 0x80
+output: ld      xl, Y+
+        ld      xh, X+
+        subi    xl, PRESET
+        sbc     xh, r1
+        mov     t, ZH
+        rjmp    2f
+1:      asr     xh
+        ror     xl
+2:      dec     t
+        brpl    1b
+        cp      n, xl
+        cpc     len, xh
+        brge    3f
+        movw    n, xl
+        mov     r14, ZL
+3:      CRC     xl
+        CRC     xh
+        inc     ZL
+        dec     left
+        brne    output
+        ldi     left, GROUP_ROWS
+        inc     YL              ; the spare
+        inc     XL
+        dec     groups
+        brne    output
+        pop     XH
+        pop     XL
+        st      X+, r24
+        st      X, r25
+        mov     r24, r14
+        pop     YH
+        pop     YL
+        pop     r17
+        pop     r16
+        pop     r15
+        pop     r14
+        ret
 
         .section .text.kernel_recall, "ax", @progbits
         .global kernel_recall

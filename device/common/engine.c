@@ -26,13 +26,13 @@ static uint8_t context_length;
 static uint8_t classes;
 static uint16_t first_places;
 static uint16_t query_mask, context_mask;
-static uint16_t columns_table;
 
+tape_t kernel_table;
 static uint8_t unfolded; /* columns that kernel_counts holds */
 
 /* The finished last layer: where its rows are. */
 static bool outputs_in_b;
-static uint8_t outputs_first, outputs_shift;
+static tape_t outputs_shape;
 
 uint8_t engine_open(void) {
     uint16_t length = image_word(AT_LENGTH);
@@ -54,26 +54,12 @@ uint8_t engine_open(void) {
     query_mask = (uint16_t)(1 << image_byte(AT_QUERY_BITS)) - 1;
     context_mask = (uint16_t)(1 << image_byte(AT_CONTEXT_BITS)) - 1;
     first_places = (uint8_t)(image_byte(AT_FIRST_PLACES) - 1) + 1;
-    columns_table = image_word(AT_TAPE) + (kind == KIND_CHARACTER ? 1 : 2) * first_places;
+    uint16_t start_bytes = kind == KIND_CHARACTER ? first_places : 2 * first_places;
+    kernel_table = tape_at(image_word(AT_TAPE) + start_bytes);
     return STATUS_OK;
 }
 
-/* Counts a column of the first layer. The table has the offset of every eighth one. */
-static void count_bucket(uint16_t bucket) {
-    tape_t tape = tape_at(columns_table + bucket / BLOCK_COLUMNS * 2);
-    tape = tape_at(tape_word(&tape));
-    for (uint8_t before = bucket % BLOCK_COLUMNS; before; before--) {
-        uint8_t length = tape_next(&tape);
-        tape = tape_skip(tape, length);
-    }
-    kernel_count(tape);
-}
-
-static void count_query(uint16_t hash) { count_bucket(hash & query_mask); }
-
-static void count_context(uint16_t hash) {
-    count_bucket(query_mask + 1 + (hash & context_mask));
-}
+static void count_query(uint16_t hash) { kernel_count(hash & query_mask); }
 
 static void fold(void) {
     for (uint16_t place = 0; place < PLACES; place++) {
@@ -115,54 +101,30 @@ void engine_query_end(void) {
     }
 }
 
-static int16_t read_output(uint8_t place) {
-    return (int16_t)(kernel_get(outputs_in_b, place) - PRESET) >> outputs_shift;
-}
-
-int16_t engine_output(uint8_t row) {
-    uint8_t place = row;
-    if (row >= outputs_first)
-        place += (uint8_t)(row - outputs_first) / GROUP_ROWS + 1;
-    return read_output(place);
-}
-
 uint8_t engine_pass(void) {
     if (kind == KIND_CHARACTER) {
         kernel_recall((uint8_t)((first_places + 3) / 4));
-        text_context(context, context_length, count_context);
+        kernel_context(context, context_length, context_mask, query_mask + 1);
     }
     tape_t tape = tape_at(image_word(AT_SECOND));
-    bool in_b = false;
+    outputs_in_b = false;
     for (uint8_t left = layers; --left;) {
-        tape = kernel_push(tape, in_b);
-        in_b = !in_b;
+        tape = kernel_push(tape, outputs_in_b);
+        outputs_in_b = !outputs_in_b;
     }
-    outputs_in_b = in_b;
-    outputs_first = tape_next(&tape);
-    uint8_t groups = tape_next(&tape);
-    outputs_shift = tape_next(&tape);
-    if (groups == 1)
-        outputs_first = 0xFF;
+    outputs_shape = tape;
+    return kernel_choose(tape, outputs_in_b, &digest);
+}
 
-    uint8_t best = 0;
-    int16_t most = 0;
-    uint16_t crc = digest;
-    uint8_t place = 0, left = outputs_first;
-    for (uint8_t row = 0; row < classes; row++) {
-        int16_t output = read_output(place++);
-        if (!--left) {
-            place++;
-            left = GROUP_ROWS;
-        }
-        if (output > most || row == 0) {
-            most = output;
-            best = row;
-        }
-        crc = crc_update(crc, (uint8_t)output);
-        crc = crc_update(crc, (uint8_t)((uint16_t)output >> 8));
-    }
-    digest = crc;
-    return best;
+int16_t engine_output(uint8_t row) {
+    tape_t tape = outputs_shape;
+    uint8_t place = row;
+    uint8_t first = tape_next(&tape);
+    uint8_t groups = tape_next(&tape);
+    uint8_t shift = tape_next(&tape);
+    for (; --groups && row >= first; first += GROUP_ROWS)
+        place++;
+    return (int16_t)(kernel_get(outputs_in_b, place) - PRESET) >> shift;
 }
 
 uint8_t engine_classes(void) { return classes; }

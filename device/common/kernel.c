@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "crc.h"
+#include "text.h"
+
 static int16_t page_a[PLACES], page_b[PLACES];
 uint8_t kernel_cache[PLACES];
 
@@ -22,8 +25,15 @@ static column_t open_column(tape_t *tape, uint8_t length) {
     return column;
 }
 
-void kernel_count(tape_t tape) {
+void kernel_count(uint16_t bucket) {
+    /* The table has the offset of every eighth column. */
+    tape_t tape = tape_skip(kernel_table, bucket / BLOCK_COLUMNS * 2);
+    tape = tape_at(tape_word(&tape));
     uint8_t length = tape_next(&tape);
+    for (uint8_t before = bucket % BLOCK_COLUMNS; before; before--) {
+        tape = tape_skip(tape, length);
+        length = tape_next(&tape);
+    }
     if (!length)
         return;
     column_t column = open_column(&tape, length);
@@ -44,6 +54,16 @@ void kernel_count(tape_t tape) {
             return;
         step = (uint8_t)-1;
     }
+}
+
+static uint16_t context_mask, context_base;
+
+static void count_gram(uint16_t hash) { kernel_count(context_base + (hash & context_mask)); }
+
+void kernel_context(const uint8_t *context, uint8_t length, uint16_t mask, uint16_t base) {
+    context_mask = mask;
+    context_base = base;
+    text_context(context, length, count_gram);
 }
 
 static tape_t add_column(tape_t tape, uint8_t length, uint16_t *sums, uint16_t x) {
@@ -121,4 +141,25 @@ tape_t kernel_push(tape_t tape, bool from_b) {
             tape = add_column(tape, length, sums, (uint16_t)x);
         } while (--left);
     return tape;
+}
+
+uint8_t kernel_choose(tape_t tape, bool in_b, uint16_t *digest) {
+    const int16_t *sums = in_b ? page_b : page_a;
+    uint8_t left = tape_next(&tape);
+    uint8_t groups = tape_next(&tape);
+    uint8_t shift = tape_next(&tape);
+    uint8_t row = 0, best = 0;
+    int16_t most = INT16_MIN;
+    for (; groups; groups--, left = GROUP_ROWS, sums++)
+        do {
+            int16_t output = (int16_t)((uint16_t)*sums++ - PRESET) >> shift;
+            if (output > most) {
+                most = output;
+                best = row;
+            }
+            *digest = crc_update(*digest, (uint8_t)output);
+            *digest = crc_update(*digest, (uint8_t)((uint16_t)output >> 8));
+            row++;
+        } while (--left);
+    return best;
 }

@@ -17,8 +17,13 @@ extern uint8_t kernel_counts[PLACES]; /* first layer; overlaps A */
 extern int16_t kernel_totals[PLACES]; /* for counts of a long query; overlaps B */
 extern uint8_t kernel_cache[PLACES];  /* the query's share of the counts */
 
-/* Adds a column of the first layer to the counts, modulo 2^8. The tape stands on its length. */
-void kernel_count(tape_t tape);
+extern tape_t kernel_table; /* the first layer's table of columns */
+
+/* Adds the first layer's column of a bucket to the counts, modulo 2^8. */
+void kernel_count(uint16_t bucket);
+
+/* Does so for every n-gram of a context: its hash, cut to `mask`, is a bucket behind `base`. */
+void kernel_context(const uint8_t *context, uint8_t length, uint16_t mask, uint16_t base);
 
 /* Copies the first 4 * quads bytes of the cache to the counts. */
 void kernel_recall(uint8_t quads);
@@ -31,5 +36,9 @@ uint16_t kernel_get(bool in_b, uint8_t place);
  * That layer is in B or A, the new one in the other. Sums wrap modulo 2^16. The tape stands on the
  * start of the new layer; returns the tape behind its columns. */
 tape_t kernel_push(tape_t tape, bool from_b);
+
+/* The first largest output of the last layer, on whose shape the tape stands; adds all outputs to
+ * the digest. */
+uint8_t kernel_choose(tape_t tape, bool in_b, uint16_t *digest);
 
 #endif
