@@ -448,9 +448,7 @@ count:
         mov     n, r24
         andi    n, BLOCK_COLUMNS - 1
         andi    r24, 0x100 - BLOCK_COLUMNS
-        lsr     r25             ; 2 bytes for 8 columns
-        ror     r24
-        lsr     r25
+        lsr     r25             ; 2 bytes for 4 columns
         ror     r24
         lds     ZL, kernel_table
         lds     ZH, kernel_table + 1

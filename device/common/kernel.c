@@ -26,7 +26,7 @@ static column_t open_column(tape_t *tape, uint8_t length) {
 }
 
 void kernel_count(uint16_t bucket) {
-    /* The table has the offset of every eighth column. */
+    /* The table has the offset of every fourth column. */
     tape_t tape = tape_skip(kernel_table, bucket / BLOCK_COLUMNS * 2);
     tape = tape_at(tape_word(&tape));
     uint8_t length = tape_next(&tape);

@@ -89,12 +89,12 @@
 #define MODEL_ADDRESS 0x1A00
 #define PLACES 0x100
 #define GROUP_ROWS 0x0E
-#define BLOCK_COLUMNS 8
+#define BLOCK_COLUMNS 4
 #define PRESET 0x80
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0xA2D
+#define SPEC_SUM 0xDA2B
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

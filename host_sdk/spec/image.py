@@ -57,7 +57,7 @@ PLACES = 256
 """Of one layer's sums: a page of SRAM for their low bytes and one for their high bytes."""
 GROUP_ROWS = 14
 """Rows between two spare places; only the first group may be shorter."""
-BLOCK_COLUMNS = 8
+BLOCK_COLUMNS = 4
 """First-layer columns between two of which the offset is in the table."""
 PRESET = 128
 """Added to every bias: sums around zero then rarely carry into their high byte."""
