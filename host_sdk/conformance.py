@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +18,10 @@ from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.model.text import to_ascii
 from host_sdk.pack.queries import bench_queries
-from host_sdk.spec.protocol import HelloFlag
+from host_sdk.spec.protocol import HelloFlag, Status
+
+if TYPE_CHECKING:  # imports modules that Windows does not have
+    from host_sdk.sim.avr_board import Counters
 
 Progress = Callable[[int, int], None]
 
@@ -104,6 +107,8 @@ class BenchResult:
     sram_bytes: int
     stack_bytes: int
     clock_hz: int
+    active_cycles_per_reply: float | None  # awake, from the first byte of the query to the last of the reply
+    line_bytes_per_reply: float | None  # both directions
     queries: int
     passes: int
     board: str
@@ -115,12 +120,17 @@ class BenchResult:
         return asdict(self)
 
 
-def prove(session: Session, vectors: Sequence[Vector], progress: Progress | None = None) -> VerifyResult:
-    """Ask every query in verify mode and compare reply and outputs of every pass."""
+def prove(session: Session, hello: Hello, vectors: Sequence[Vector], progress: Progress | None = None) -> VerifyResult:
+    """Ask every query in verify mode and compare reply and outputs of every pass.
+
+    A query that is too long for the board is a mismatch with no answer.
+    """
     mismatches = []
     for number, vector in enumerate(vectors, 1):
-        text, crcs = _ask(session, to_ascii(vector.query))
-        if text != vector.reply or crcs != list(vector.logits_crc32):
+        query = to_ascii(vector.query)
+        too_long = hello.model_status == Status.OK and len(query) > hello.max_query
+        text, crcs = ("", []) if too_long else _ask(session, query)
+        if too_long or text != vector.reply or crcs != list(vector.logits_crc32):
             mismatches.append(_mismatch(vector, text, crcs))
         if progress:
             progress(number, len(vectors))
@@ -131,15 +141,23 @@ def measure(
     session: Session,
     hello: Hello,
     queries: Sequence[bytes],
-    simulated: bool,
+    counters: Callable[[], Counters] | None = None,
     progress: Progress | None = None,
 ) -> BenchResult:
     """Ask every query and gather what the board counted."""
     ends: list[End] = []
+    before = counters() if counters else None
     for number, query in enumerate(queries, 1):
         ends += [event for event in session.chat(query) if isinstance(event, End)]
         if progress:
             progress(number, len(queries))
+    active = line = None
+    if counters and before:
+        after = counters()
+        asleep = after.idle + after.power_down - before.idle - before.power_down
+        active = (after.cycles - before.cycles - asleep) / len(queries)
+        moved = after.received + after.transmitted - before.received - before.transmitted
+        line = moved / len(queries)
     info = session.info()
     passes = sum(end.passes for end in ends)
     counted = HelloFlag.CYCLES in hello.flags and passes > 0
@@ -159,11 +177,13 @@ def measure(
         sram_bytes=info.sram_bytes,
         stack_bytes=info.stack_bytes,
         clock_hz=hello.clock_hz,
+        active_cycles_per_reply=active,
+        line_bytes_per_reply=line,
         queries=len(queries),
         passes=passes,
         board=hello.board,
         model=hello.model,
-        simulated=simulated,
+        simulated=counters is not None,
     )
 
 

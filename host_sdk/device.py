@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -122,7 +122,7 @@ class Device:
         assert self.last is not None
         return self.last
 
-    def stream(self, query: str) -> Iterator[str]:
+    def stream(self, query: str) -> Generator[str, None, None]:
         """Ask and yield the reply's characters as the board makes them; afterwards `last` is the whole Reply.
 
         A stream that is closed before its end stops the board.
@@ -148,6 +148,10 @@ class Device:
         """Sizes of runtime, model and memory, and how long the board has been up."""
         return self._session.info()
 
+    def sleep(self) -> None:
+        """Power the board down, to a few microamperes; the next request wakes it. Its uptime stands still."""
+        self._session.sleep()
+
     def load(self, name: str) -> None:
         """Choose among the models stored on the board; BoardError where there is but one."""
         if name != self.hello.model:
@@ -171,7 +175,7 @@ class Device:
         FitError with the numbers, before anything is touched, when the model has no room.
         """
         model = model if isinstance(model, Model) else Model.load(model)
-        named = self._virtual.board.name if self._virtual else board
+        named = board or (self._virtual.board.name if self._virtual else None)
         target = choose_board(self._line, self._hello, named, yes)
         if programmer == "avrdude":
             with self._lent_port() as tty:
@@ -197,13 +201,14 @@ class Device:
         """
         if vectors is None:
             vectors = Vector.of(self._known_model())
-        return prove(self._session, vectors, progress)
+        return prove(self._session, self.hello, vectors, progress)
 
     def bench(self, queries: Sequence[str] | None = None, *, progress: Progress | None = None) -> BenchResult:
         """Time the shipped everyday queries, or others."""
         chosen = bench_queries() if queries is None else queries
         data = [self._query(query) for query in chosen]
-        return measure(self._session, self.hello, data, self.simulated, progress)
+        counters = self._virtual.counters if self._virtual else None
+        return measure(self._session, self.hello, data, counters, progress)
 
     # Connection
 
@@ -262,9 +267,10 @@ class Device:
         if path is None:
             return None
         try:
-            file: IO[str] = self._close.enter_context(Path(path).open("w", encoding="ascii"))
+            file: IO[str] = Path(path).open("w", encoding="ascii")  # noqa: SIM115  (closed by close())
         except OSError as error:
             raise FileError(f"Cannot write the trace {path}: {error.strerror}. Choose another file.") from None
+        self._close.enter_context(file)
         started = time.monotonic()
 
         def write(who: str, data: bytes) -> None:

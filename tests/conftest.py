@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from host_sdk.boards import board_named
+from host_sdk.boards import BOARDS, board_named
 from host_sdk.device import Device
 from host_sdk.flash.memory import Memory
 from host_sdk.flash.runtime import shipped_runtime
@@ -17,6 +17,9 @@ from host_sdk.model.library import remember
 from host_sdk.model.model import Model
 from host_sdk.pack.image import pack
 from host_sdk.spec.image import MODEL_ADDRESS
+
+FULL_BOARDS = {name: BOARDS[name] for name in ("uno", "lilypad")}
+"""One of each bootloader and clock: tests of the chip and the line run on these, the other boards are only data."""
 
 Prepare = Callable[..., Path]
 OpenBoard = Callable[..., Device]
@@ -102,8 +105,8 @@ def reference() -> Path:
 
 
 def address_of(name: str, state: Path) -> str:
-    """The address of a virtual board; it computes as fast as it can and starts without waiting."""
-    return f"sim://{name}?state={state}&pace=fast"
+    """The address of a virtual board."""
+    return f"sim://{name}?state={state}"
 
 
 def flash_contents(name: str, model: Model | None, runtime: bool = True) -> bytes:

@@ -39,12 +39,13 @@ def character_model(
     shift: int = 2,
     saturate: bool = False,
     dead: float = 0.0,
+    short_replies: bool = True,
     name: str = "synthetic",
 ) -> Model:
     """A character model: hidden `widths`, share of non-zero weights, share of units active per pass and hidden layer.
 
     `density` is one share or one per layer; `dead` is the share of units in each hidden layer but the last that can
-    never be positive, as training leaves them.
+    never be positive, as training leaves them. Without `short_replies` the end of replies is left to chance.
     """
     random = np.random.default_rng(seed)
     columns = [query_buckets + context_buckets, *widths]
@@ -75,7 +76,7 @@ def character_model(
         metadata={"name": name, "seed": seed},
         golden=bench_queries()[:40],
     )
-    return _with_short_replies(model)
+    return _with_short_replies(model) if short_replies else model
 
 
 def reply_model(
@@ -83,20 +84,22 @@ def reply_model(
 ) -> Model:
     """A reply model that answers each query with its own reply; the first pair's reply is also that to anything else.
 
-    A hidden unit per pair counts the query's own buckets; seeded noise of both signs keeps every unit busy.
+    A hidden unit per pair counts the query's own buckets, less the others'; the first stands for two buckets always.
     """
     random = np.random.default_rng(seed)
     hashes = [{h % query_buckets for h in query_hashes(query.encode("ascii"))} for query, _ in pairs]
     weights = -(random.random((len(pairs), query_buckets)) < 0.2).astype(np.int8)
     for row, own in enumerate(hashes):
-        weights[row] *= 0 if row == 0 else 1
         weights[row, sorted(set().union(*hashes))] = -1
         weights[row, sorted(own)] = 1
+    weights[0] = 0
     second = np.eye(len(pairs), dtype=np.int8) * 2 - 1
     zeros = np.zeros(len(pairs), np.int16)
+    bias = zeros.copy()
+    bias[0] = 2 * INPUT_SCALE
     model = Model(
         kind=Kind.REPLY,
-        layers=(Layer(weights, zeros, WeightCode.TERNARY), Layer(second, zeros, WeightCode.BINARY)),
+        layers=(Layer(weights, bias, WeightCode.TERNARY), Layer(second, zeros, WeightCode.BINARY)),
         query_buckets=query_buckets,
         replies=tuple(reply for _, reply in pairs),
         metadata={"name": name, "seed": seed},
@@ -123,6 +126,11 @@ def published_shape(seed: int = 3) -> Model:
         name="published",
     )
     return annotate(model)
+
+
+def endless(model: Model) -> Model:
+    """The same character model with an end class that never wins: every reply is as long as replies get."""
+    return _with_end_bias(model, -30000).with_metadata(name="endless")
 
 
 def _weights(
@@ -193,7 +201,7 @@ def _with_short_replies(model: Model) -> Model:
 
 
 def _mean_passes(model: Model) -> float:
-    return float(np.mean([one.passes for one in run(replace(model, max_reply=24), everyday_queries())]))
+    return float(np.mean([one.passes for one in run(replace(model, max_reply=24), everyday_queries()[::2])]))
 
 
 def _with_end_bias(model: Model, bias: int) -> Model:

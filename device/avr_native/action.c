@@ -1,5 +1,6 @@
 /* What a reply can do on the board. */
 #include <avr/io.h>
+#include <avr/power.h>
 
 #include "board.h"
 #include "clock.h"
@@ -14,6 +15,7 @@
 
 static uint16_t convert(uint8_t mux, uint8_t discard) {
     /* clk/128: 125 kHz at 16 MHz, 62.5 kHz at 8 MHz, inside the ADC's 50 to 200 kHz */
+    power_adc_enable();
     ADCSRA = _BV(ADEN) | _BV(ADPS2) | _BV(ADPS1) | _BV(ADPS0);
     ADMUX = mux;
     do {
@@ -23,6 +25,7 @@ static uint16_t convert(uint8_t mux, uint8_t discard) {
     } while (discard--);
     uint16_t reading = ADC;
     ADCSRA = 0; /* off: it draws current */
+    power_adc_disable();
     return reading;
 }
 

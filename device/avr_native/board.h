@@ -1,4 +1,4 @@
-/* The board that is built for: make BOARD=uno defines BOARD_HEADER. */
+/* The board that is built for: the Makefile makes one of every board_NAME.h. */
 #ifndef BOARD_H
 #define BOARD_H
 

@@ -7,6 +7,9 @@
 
 void clock_begin(void);
 
+/* No interrupts of the clock while the CPU is meant to sleep through. */
+void clock_pause(bool on);
+
 /* From now on the LED changes about four times a second, or no more. */
 void clock_blink(bool on);
 

@@ -7,15 +7,10 @@
 #include "spec.h"
 
 ; SRAM, in pages of 256 bytes: linked below .data (Makefile)
-#define CACHE 1
+#define CACHE 1 /* of a query */
 #define A_LOW 2 /* high bytes one page on */
 #define B_LOW 4
 #define SWAP (A_LOW ^ B_LOW)
-
-        .global kernel_cache, kernel_counts, kernel_totals
-kernel_cache = 0x800000 + CACHE * 256
-kernel_counts = 0x800000 + A_LOW * 256
-kernel_totals = 0x800000 + B_LOW * 256
 
 ; Registers of kernel_push
 #define zero    r2
@@ -679,6 +674,62 @@ kernel_recall:
         st      Z+, r0
         dec     r24
         brne    1b
+        ret
+
+        .section .bss.kernel_table, "aw", @nobits
+        .global kernel_table
+kernel_table:
+        .skip   2
+
+        .section .text.kernel_clear, "ax", @progbits
+        .global kernel_clear
+kernel_clear:
+; enter: r24 places, 0 is 256
+; uses:  Z
+        clr     ZL
+1:      ldi     ZH, A_LOW
+        st      Z, r1
+        ldi     ZH, B_LOW
+        st      Z, r1
+        inc     ZH
+        st      Z, r1
+        inc     ZL
+        dec     r24
+        brne    1b
+        ret
+
+        .section .text.kernel_fold, "ax", @progbits
+        .global kernel_fold
+kernel_fold:
+; enter: r24 places, 0 is 256
+; uses:  r18 - r20, Z
+        clr     ZL
+1:      ldi     ZH, A_LOW       ; 24 cycles a place
+        ld      r18, Z
+        st      Z, r1
+        mov     r19, r18        ; its sign
+        lsl     r19
+        sbc     r19, r19
+        ldi     ZH, B_LOW
+        ld      r20, Z
+        add     r20, r18
+        st      Z, r20
+        inc     ZH
+        ld      r20, Z
+        adc     r20, r19
+        st      Z, r20
+        inc     ZL
+        dec     r24
+        brne    1b
+        ret
+
+        .section .text.kernel_keep, "ax", @progbits
+        .global kernel_keep
+kernel_keep:
+; enter: r24 place, r22 count
+        mov     ZL, r24
+        ldi     ZH, CACHE
+        st      Z, r22
         ret
 
         .section .text.kernel_set, "ax", @progbits

@@ -2,6 +2,7 @@
 #include <avr/interrupt.h>
 #include <avr/io.h>
 #include <avr/pgmspace.h>
+#include <avr/power.h>
 #include <avr/sleep.h>
 #include <avr/wdt.h>
 
@@ -52,6 +53,27 @@ uint16_t port_stack_bytes(void) {
     return (uint16_t)((const uint8_t *)RAMEND + 1 - byte);
 }
 
+/* The start bit of a byte on the receive pin wakes the chip; there is nothing else to do. */
+EMPTY_INTERRUPT(PCINT2_vect)
+
+void port_power_down(void) {
+    uart_flush();
+    PCMSK2 = _BV(PCINT16);
+    PCIFR = _BV(PCIF2);
+    PCICR = _BV(PCIE2);
+    clock_pause(true);
+    set_sleep_mode(SLEEP_MODE_PWR_DOWN);
+    cli();
+    sleep_enable();
+    sleep_bod_disable();
+    sei();
+    sleep_cpu();
+    sleep_disable();
+    set_sleep_mode(SLEEP_MODE_IDLE);
+    clock_pause(false);
+    PCICR = 0;
+}
+
 void port_idle(void) {
     /* Checked with interrupts off, or the byte that came meanwhile would wait for the next
      * interrupt. */
@@ -67,6 +89,8 @@ void port_idle(void) {
 
 int main(void) {
     wdt_disable();
+    power_all_disable(); /* what is used switches itself on */
+    ACSR = _BV(ACD);
     set_sleep_mode(SLEEP_MODE_IDLE);
     uart_begin();
     clock_begin();

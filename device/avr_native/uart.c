@@ -3,6 +3,8 @@
 
 #include <avr/interrupt.h>
 #include <avr/io.h>
+#include <avr/power.h>
+#include <avr/sleep.h>
 
 #include "board.h"
 #include "port.h"
@@ -21,6 +23,7 @@ static uint8_t tail;
 
 void uart_begin(void) {
     /* The bootloader may jump here without a reset: every register is written. */
+    power_usart0_enable();
     UBRR0 = DIVISOR;
     UCSR0A = _BV(U2X0);
     UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
@@ -46,8 +49,19 @@ int16_t port_receive(void) {
     return byte;
 }
 
+ISR(USART_UDRE_vect) { UCSR0B &= (uint8_t)~_BV(UDRIE0); /* it was only to wake the CPU */ }
+
 void port_send(uint8_t byte) {
-    while (!(UCSR0A & _BV(UDRE0)))
-        ;
+    while (!(UCSR0A & _BV(UDRE0))) {
+        UCSR0B |= _BV(UDRIE0);
+        sleep_mode();
+    }
+    UCSR0A |=
+        _BV(TXC0); /* cleared by writing it: uart_flush() waits for the one of the last byte */
     UDR0 = byte;
+}
+
+void uart_flush(void) {
+    while (!(UCSR0A & _BV(TXC0)))
+        ;
 }

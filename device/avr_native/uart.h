@@ -9,4 +9,7 @@ void uart_begin(void);
 /* Whether port_receive() has a byte. */
 bool uart_has_received(void);
 
+/* Waits until the last byte sent has left. */
+void uart_flush(void);
+
 #endif

@@ -24,11 +24,10 @@ static uint8_t kind;
 static uint8_t layers;
 static uint8_t context_length;
 static uint8_t classes;
-static uint16_t first_places;
+static uint8_t first_places; /* 0 means 256 */
 static uint16_t query_mask, context_mask;
 
-tape_t kernel_table;
-static uint8_t unfolded; /* columns that kernel_counts holds */
+static uint8_t unfolded; /* columns in the counts */
 
 /* The finished last layer: where its rows are. */
 static bool outputs_in_b;
@@ -53,25 +52,15 @@ uint8_t engine_open(void) {
     context_length = image_byte(AT_CONTEXT_LENGTH);
     query_mask = (uint16_t)(1 << image_byte(AT_QUERY_BITS)) - 1;
     context_mask = (uint16_t)(1 << image_byte(AT_CONTEXT_BITS)) - 1;
-    first_places = (uint8_t)(image_byte(AT_FIRST_PLACES) - 1) + 1;
-    uint16_t start_bytes = kind == KIND_CHARACTER ? first_places : 2 * first_places;
-    kernel_table = tape_at(image_word(AT_TAPE) + start_bytes);
+    first_places = image_byte(AT_FIRST_PLACES);
+    kernel_table = tape_at(image_word(AT_TABLE));
     return STATUS_OK;
 }
 
 static void count_query(uint16_t hash) { kernel_count(hash & query_mask); }
 
-static void fold(void) {
-    for (uint16_t place = 0; place < PLACES; place++) {
-        kernel_totals[place] += (int8_t)kernel_counts[place];
-        kernel_counts[place] = 0;
-    }
-    unfolded = 0;
-}
-
 void engine_query_begin(void) {
-    memset(kernel_totals, 0, 2 * PLACES);
-    memset(kernel_counts, 0, PLACES);
+    kernel_clear(first_places);
     memset(context, ' ', sizeof context);
     digest = CRC_START;
     unfolded = 0;
@@ -80,30 +69,33 @@ void engine_query_begin(void) {
 
 void engine_query_add(uint8_t byte) {
     text_query_add(byte, count_query);
-    if (++unfolded == FOLD_EVERY)
-        fold();
+    if (++unfolded == FOLD_EVERY) {
+        kernel_fold(first_places);
+        unfolded = 0;
+    }
 }
 
 void engine_query_end(void) {
     engine_query_add(' ');
-    fold();
+    kernel_fold(first_places);
     tape_t tape = tape_at(image_word(AT_TAPE));
     uint8_t zero = image_byte(AT_ZERO);
     uint8_t floor = image_byte(AT_FLOOR);
-    for (uint16_t place = 0; place < first_places; place++) {
-        int16_t count = kernel_totals[place];
+    uint8_t place = 0;
+    do {
+        int16_t count = (int16_t)kernel_get(true, place);
         if (kind == KIND_CHARACTER) {
             count += zero - (int8_t)tape_next(&tape);
-            kernel_cache[place] = count < floor ? floor : (uint8_t)count;
+            kernel_keep(place, count < floor ? floor : (uint8_t)count);
         } else {
-            kernel_set((uint8_t)place, (uint16_t)count * INPUT_SCALE + tape_word(&tape));
+            kernel_set(place, (uint16_t)count * INPUT_SCALE + tape_word(&tape));
         }
-    }
+    } while (++place != first_places);
 }
 
 uint8_t engine_pass(void) {
     if (kind == KIND_CHARACTER) {
-        kernel_recall((uint8_t)((first_places + 3) / 4));
+        kernel_recall((uint8_t)(first_places + 3) / 4);
         kernel_context(context, context_length, context_mask, query_mask + 1);
     }
     tape_t tape = tape_at(image_word(AT_SECOND));

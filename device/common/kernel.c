@@ -6,12 +6,18 @@
 #include "crc.h"
 #include "text.h"
 
-static int16_t page_a[PLACES], page_b[PLACES];
-uint8_t kernel_cache[PLACES];
+/* Places that the model uses, spares included, rounded up to fours. */
+#ifndef KERNEL_PLACES
+#define KERNEL_PLACES PLACES
+#endif
 
-/* Each overlaps a page that is idle while it is used. */
-extern uint8_t kernel_counts[PLACES] __attribute__((alias("page_a")));
-extern int16_t kernel_totals[PLACES] __attribute__((alias("page_b")));
+static union {
+    uint16_t sums[KERNEL_PLACES];
+    uint8_t counts[KERNEL_PLACES];
+} page_a;
+static uint16_t page_b[KERNEL_PLACES];
+static uint8_t cache[KERNEL_PLACES];
+tape_t kernel_table;
 
 typedef struct {
     uint8_t plus, minus; /* bytes of the two lists */
@@ -42,13 +48,13 @@ void kernel_count(uint16_t bucket) {
         for (uint8_t place = 0; left; left--) {
             uint8_t byte = tape_next(&tape);
             if (column.in_bytes) {
-                kernel_counts[byte] += step;
+                page_a.counts[byte] += step;
                 continue;
             }
             place += byte >> 4;
-            kernel_counts[place] += step;
+            page_a.counts[place] += step;
             place += byte & 15;
-            kernel_counts[place] += step;
+            page_a.counts[place] += step;
         }
         if (step != 1)
             return;
@@ -87,14 +93,30 @@ static tape_t add_column(tape_t tape, uint8_t length, uint16_t *sums, uint16_t x
     }
 }
 
-void kernel_recall(uint8_t quads) {
-    (void)quads;
-    memcpy(kernel_counts, kernel_cache, PLACES);
+void kernel_clear(uint8_t places) {
+    (void)places;
+    memset(page_a.counts, 0, sizeof page_a.counts);
+    memset(page_b, 0, sizeof page_b);
 }
 
-void kernel_set(uint8_t place, uint16_t sum) { page_a[place] = (int16_t)sum; }
+void kernel_fold(uint8_t places) {
+    uint8_t place = 0;
+    do {
+        page_b[place] += (uint16_t)(int8_t)page_a.counts[place];
+        page_a.counts[place] = 0;
+    } while (++place != places);
+}
 
-uint16_t kernel_get(bool in_b, uint8_t place) { return (uint16_t)(in_b ? page_b : page_a)[place]; }
+void kernel_keep(uint8_t place, uint8_t count) { cache[place] = count; }
+
+void kernel_recall(uint8_t fours) {
+    (void)fours;
+    memcpy(page_a.counts, cache, sizeof cache);
+}
+
+void kernel_set(uint8_t place, uint16_t sum) { page_a.sums[place] = sum; }
+
+uint16_t kernel_get(bool in_b, uint8_t place) { return (in_b ? page_b : page_a.sums)[place]; }
 
 static tape_t start_sums(tape_t tape, uint16_t *sums) {
     uint16_t places = 2 * tape_next(&tape);
@@ -108,8 +130,8 @@ static tape_t start_sums(tape_t tape, uint16_t *sums) {
 }
 
 tape_t kernel_push(tape_t tape, bool from_b) {
-    const int16_t *done = from_b ? page_b : page_a;
-    uint16_t *sums = (uint16_t *)(from_b ? page_a : page_b);
+    const uint16_t *done = from_b ? page_b : page_a.sums;
+    uint16_t *sums = from_b ? page_a.sums : page_b;
     tape = start_sums(tape, sums);
     uint8_t left = tape_next(&tape);
     uint8_t groups = tape_next(&tape);
@@ -121,7 +143,7 @@ tape_t kernel_push(tape_t tape, bool from_b) {
             uint8_t length = tape_next(&tape);
             int16_t sum;
             if (flags & LAYER_COUNTS) {
-                uint8_t count = kernel_counts[place++];
+                uint8_t count = page_a.counts[place++];
                 if (count < zero) {
                     tape = tape_skip(tape, length);
                     continue;
@@ -129,7 +151,7 @@ tape_t kernel_push(tape_t tape, bool from_b) {
                 sum = (int16_t)((count - zero) * INPUT_SCALE + tape_next(&tape));
                 length--;
             } else {
-                sum = (int16_t)((uint16_t)done[place++] - PRESET);
+                sum = (int16_t)(done[place++] - PRESET);
             }
             int16_t x = sum >> shift;
             if (x <= 0) {
@@ -144,7 +166,7 @@ tape_t kernel_push(tape_t tape, bool from_b) {
 }
 
 uint8_t kernel_choose(tape_t tape, bool in_b, uint16_t *digest) {
-    const int16_t *sums = in_b ? page_b : page_a;
+    const uint16_t *sums = in_b ? page_b : page_a.sums;
     uint8_t left = tape_next(&tape);
     uint8_t groups = tape_next(&tape);
     uint8_t shift = tape_next(&tape);
@@ -152,7 +174,7 @@ uint8_t kernel_choose(tape_t tape, bool in_b, uint16_t *digest) {
     int16_t most = INT16_MIN;
     for (; groups; groups--, left = GROUP_ROWS, sums++)
         do {
-            int16_t output = (int16_t)((uint16_t)*sums++ - PRESET) >> shift;
+            int16_t output = (int16_t)(*sums++ - PRESET) >> shift;
             if (output > most) {
                 most = output;
                 best = row;

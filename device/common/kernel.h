@@ -1,9 +1,9 @@
 /* The kernel seam: what a port may replace by assembly. kernel.c is the portable kernel and the
  * reference for others.
  *
- * Sums lie in one of two pages, A for odd layers and B for even ones. A page has PLACES places;
- * which row has which place, and how columns are coded, is in docs/image.md. Every sum has PRESET
- * added. The first layer of a character model is kept as counts of one byte, in A. */
+ * Sums lie in one of two pages, A for odd layers and B for even ones. A page has 256 places; which
+ * row has which place, and how columns are coded, is in docs/image.md. The first layer is counted
+ * a byte a row: counts lie in A. Every sum has PRESET added. */
 #ifndef KERNEL_H
 #define KERNEL_H
 
@@ -13,11 +13,7 @@
 #include "spec.h"
 #include "tape.h"
 
-extern uint8_t kernel_counts[PLACES]; /* first layer; overlaps A */
-extern int16_t kernel_totals[PLACES]; /* for counts of a long query; overlaps B */
-extern uint8_t kernel_cache[PLACES];  /* the query's share of the counts */
-
-extern tape_t kernel_table; /* the first layer's table of columns */
+extern tape_t kernel_table; /* offsets of the first layer's columns; the engine sets it */
 
 /* Adds the first layer's column of a bucket to the counts, modulo 2^8. */
 void kernel_count(uint16_t bucket);
@@ -25,8 +21,14 @@ void kernel_count(uint16_t bucket);
 /* Does so for every n-gram of a context: its hash, cut to `mask`, is a bucket behind `base`. */
 void kernel_context(const uint8_t *context, uint8_t length, uint16_t mask, uint16_t base);
 
-/* Copies the first 4 * quads bytes of the cache to the counts. */
-void kernel_recall(uint8_t quads);
+/* A long query: the first places, 0 for 256, of counts and of B are cleared; signed counts are
+ * moved to B. */
+void kernel_clear(uint8_t places);
+void kernel_fold(uint8_t places);
+
+/* The query's share of the counts of a character model: kept by place, copied back by fours. */
+void kernel_keep(uint8_t place, uint8_t count);
+void kernel_recall(uint8_t fours);
 
 /* Sets a sum in A, reads one anywhere. */
 void kernel_set(uint8_t place, uint16_t sum);

@@ -18,6 +18,10 @@ uint32_t port_cycles(void);
 /* Called when there is nothing to do; may sleep until the next interrupt. */
 void port_idle(void);
 
+/* Sends what is left and stops the clock until the line wakes the board; the byte that does is
+ * lost. */
+void port_power_down(void);
+
 /* A number to show: value / 10^decimals. */
 typedef struct {
     int32_t value;

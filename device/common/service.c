@@ -169,6 +169,10 @@ static void answer(void) {
     case OP_STOP:
         acknowledge(STATUS_OK, 0); /* nothing is running */
         break;
+    case OP_SLEEP:
+        acknowledge(STATUS_OK, 0);
+        port_power_down();
+        break;
     case OP_BEGIN:
     case OP_DATA:
     case OP_COMMIT:

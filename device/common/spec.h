@@ -19,6 +19,7 @@
 #define OP_BEGIN 0x42
 #define OP_DATA 0x44
 #define OP_COMMIT 0x4B
+#define OP_SLEEP 0x5A
 #define OP_ACK 0x61
 #define OP_IS_HELLO 0x68
 #define OP_IS_INFO 0x69
@@ -83,8 +84,9 @@
 #define AT_REPLIES 0x18
 #define AT_NAME 0x1A
 #define AT_TAPE 0x1C
-#define AT_SECOND 0x1E
-#define IMAGE_HEADER_BYTES 0x20
+#define AT_TABLE 0x1E
+#define AT_SECOND 0x20
+#define IMAGE_HEADER_BYTES 0x22
 #define IMAGE_CHECK_FROM 8
 #define MODEL_ADDRESS 0x1A00
 #define PLACES 0x100
@@ -94,7 +96,7 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0xDA2B
+#define SPEC_SUM 0xDC48
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

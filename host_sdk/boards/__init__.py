@@ -1,6 +1,7 @@
 """What μLM knows about each board: one frozen record, no code. A new board is a new record here.
 
-Sources: ATmega328P datasheet (Microchip DS40002061B) and the boards' schematics.
+Sources: ATmega328P datasheet (Microchip DS40002061B), the boards' schematics, and boards.txt of
+Arduino's AVR core 1.8, which names fuses and bootloaders.
 """
 
 from __future__ import annotations
@@ -15,8 +16,18 @@ class Bootloader:
     """A serial bootloader that speaks STK500v1."""
 
     name: str
-    address: int  # first byte of the boot section
+    address: int  # first byte of the boot section, where the chip starts (fuses BOOTSZ)
     baud: int
+    source: str  # in the Arduino core's folder `bootloaders`: a .hex as it is sold, a .c to be built for the board
+
+
+@dataclass(frozen=True, slots=True)
+class Currents:
+    """Typical supply currents of the bare chip in mA at the board's clock and supply (datasheet, chapter 32)."""
+
+    active: float
+    idle: float
+    power_down: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,7 @@ class Board:
     supply_mv: int
     baud: int  # of the runtime's serial line
     bootloader: Bootloader
+    currents: Currents | None = None  # of boards that run on batteries
 
     @property
     def code_bytes(self) -> int:
@@ -42,41 +54,81 @@ class Board:
         return self.bootloader.address
 
 
-_ATMEGA328P = bytes((0x1E, 0x95, 0x0F))
+_8MHZ_3V3 = Currents(active=3.7, idle=0.69, power_down=0.0001)  # between the curves for 3 V and 5 V
+_ATMEGABOOT = "atmega/ATmegaBOOT_168_atmega328.hex"
+_ATMEGABOOT_8MHZ = "atmega/ATmegaBOOT_168_atmega328_pro_8MHz.hex"
+_OPTIBOOT = "optiboot/optiboot.c"
+
+
+def _atmega328p(
+    name: str,
+    title: str,
+    clock_hz: int,
+    supply_mv: int,
+    bootloader: Bootloader,
+    currents: Currents | None = None,
+) -> Board:
+    """A board with this chip; its runtime speaks as fast as its bootloader."""
+    return Board(
+        name=name,
+        title=title,
+        mcu="atmega328p",
+        signature=bytes((0x1E, 0x95, 0x0F)),
+        clock_hz=clock_hz,
+        flash_bytes=32_768,
+        flash_page=128,
+        sram_bytes=2_048,
+        eeprom_bytes=1_024,
+        supply_mv=supply_mv,
+        baud=bootloader.baud,
+        bootloader=bootloader,
+        currents=currents,
+    )
+
 
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
-        Board(
-            name="uno",
-            title="Arduino UNO",
-            mcu="atmega328p",
-            signature=_ATMEGA328P,
-            clock_hz=16_000_000,
-            flash_bytes=32_768,
-            flash_page=128,
-            sram_bytes=2_048,
-            eeprom_bytes=1_024,
-            supply_mv=5_000,
-            baud=115_200,
-            bootloader=Bootloader("optiboot", 0x7E00, 115_200),
+        _atmega328p("uno", "Arduino UNO", 16_000_000, 5_000, Bootloader("optiboot", 0x7E00, 115_200, _OPTIBOOT)),
+        _atmega328p(
+            "lilypad",
+            "Arduino LilyPad",
+            8_000_000,
+            3_300,
+            Bootloader("ATmegaBOOT", 0x7800, 57_600, _ATMEGABOOT_8MHZ),
+            _8MHZ_3V3,
         ),
-        Board(
-            name="lilypad",
-            title="Arduino LilyPad",
-            mcu="atmega328p",
-            signature=_ATMEGA328P,
-            clock_hz=8_000_000,
-            flash_bytes=32_768,
-            flash_page=128,
-            sram_bytes=2_048,
-            eeprom_bytes=1_024,
-            supply_mv=3_300,
-            baud=57_600,
-            bootloader=Bootloader("ATmegaBOOT", 0x7800, 57_600),
+        # Sold with the fuses of its old bootloader: the chip starts at 0x7800 and slides through erased flash.
+        _atmega328p("nano", "Arduino Nano", 16_000_000, 5_000, Bootloader("optiboot", 0x7800, 115_200, _OPTIBOOT)),
+        _atmega328p(
+            "nano-old",
+            "Arduino Nano (old bootloader)",
+            16_000_000,
+            5_000,
+            Bootloader("ATmegaBOOT", 0x7800, 57_600, _ATMEGABOOT),
+        ),
+        _atmega328p(
+            "promini16",
+            "Arduino Pro Mini (5 V, 16 MHz)",
+            16_000_000,
+            5_000,
+            Bootloader("ATmegaBOOT", 0x7800, 57_600, _ATMEGABOOT),
+        ),
+        _atmega328p(
+            "promini8",
+            "Arduino Pro Mini (3.3 V, 8 MHz)",
+            8_000_000,
+            3_300,
+            Bootloader("ATmegaBOOT", 0x7800, 57_600, _ATMEGABOOT_8MHZ),
+            _8MHZ_3V3,
         ),
     )
 }
+
+
+def virtual_boards() -> str:
+    """The addresses of all virtual boards, for a sentence."""
+    return ", ".join(f"sim://{name}" for name in BOARDS)
 
 
 def board_named(name: str) -> Board:

@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from host_sdk import __version__
+from host_sdk.boards import virtual_boards
 from host_sdk.errors import UlmError
 
 # Command -> (module, name in it, help of one line).
@@ -53,18 +54,40 @@ class _Commands(click.Group):
             ctx.exit(error.exit_code)
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_HELP = f"""Language models for 8-bit machines: train, flash, chat.
+
+An ADDRESS is a serial port (/dev/ttyACM0, COM3), any pyserial URL, or a virtual board
+({virtual_boards()}).
+"""
+
+
+@click.command(cls=_Commands, help=_HELP, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ulm")
 def cli() -> None:
-    """Language models for 8-bit machines: train, flash, chat.
-
-    An ADDRESS is a serial port (/dev/ttyACM0, COM3), any pyserial URL, or a virtual board (sim://uno,
-    sim://lilypad).
-    """
+    """Run one command of `ulm`."""
 
 
 def main() -> None:
     """Entry point of the console command."""
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")
-    cli()
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.Abort:
+        click.echo("ulm: Stopped.", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        _complain(error)
+        sys.exit(error.exit_code)
+    sys.exit(code)
+
+
+def _complain(error: click.ClickException) -> None:
+    """One sentence, where click itself would print three lines; the help, where no arguments were given."""
+    text = error.format_message()
+    if "\n" in text:
+        error.show()
+        return
+    context = getattr(error, "ctx", None)
+    hint = f" See `{context.command_path} --help`." if context else ""
+    click.echo(f"ulm: {text}{hint}", err=True)

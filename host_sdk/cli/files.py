@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
-from host_sdk.boards import BOARDS, board_named
+from host_sdk.boards import BOARDS, board_named, virtual_boards
 from host_sdk.cli.show import print_json, table
+from host_sdk.errors import FileError, UsageError
 from host_sdk.model.model import Model
 
+_ARDUINO = "arduino"
 _out = click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
 _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
 
@@ -78,19 +82,30 @@ def import_z80ai(source: Path, output: Path) -> None:
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--for", "target", required=True, metavar="BOARD", help="A board of `ulm boards`.")
+@click.option("--for", "target", required=True, metavar="KIND", help=f"`{_ARDUINO}`, or a board of `ulm boards`.")
 @_out
 @_json
 def pack(model: Path, target: str, output: Path, as_json: bool) -> None:
-    """Make the packed image (.ulb) of MODEL for one kind of memory."""
-    from host_sdk.flash.deploy import fitted
+    """Make the packed image (.ulb) of MODEL for one kind of memory.
 
-    image = fitted(Model.load(model), board_named(target))
-    _write(output, image.data)
-    if as_json:
-        print_json(image.report())
+    For `arduino`: a folder, the library that makes MODEL answer in your own sketch.
+    """
+    from host_sdk.flash.deploy import fitted
+    from host_sdk.pack.arduino import library
+
+    loaded = Model.load(model)
+    if target == _ARDUINO:
+        made = library(loaded)
+        _write_folder(output, made.files)
+        report = made.report()
     else:
-        table(list(image.report().items()))
+        image = fitted(loaded, board_named(target))
+        _write(output, image.data)
+        report = image.report()
+    if as_json:
+        print_json(report)
+    else:
+        table(list(report.items()))
 
 
 @click.command()
@@ -129,7 +144,7 @@ def ports(as_json: bool) -> None:
     elif found:
         table([(port.address, port.description) for port in found])
     else:
-        click.echo("No serial port; virtual boards are always there: sim://uno, sim://lilypad.")
+        click.echo(f"No serial port; virtual boards are always there: {virtual_boards()}.")
 
 
 def _save(model: Model, path: Path) -> None:
@@ -138,9 +153,24 @@ def _save(model: Model, path: Path) -> None:
     _write(path, write(model))
 
 
-def _write(path: Path, data: bytes) -> None:
-    from host_sdk.errors import FileError
+def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write an Arduino library; UsageError where that would mix with something else."""
+    sources, mark = folder / "src", folder / "library.properties"
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; an Arduino library is a folder: name a new one.")
+    if folder.exists() and not mark.exists() and any(folder.iterdir()):
+        raise UsageError(f"{folder} holds other files; name a new folder, or an older library to replace.")
+    if sources.exists():
+        shutil.rmtree(sources)  # the IDE would build what an older library left there
+    for path, data in files.items():
+        try:
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"Cannot write {folder}: {error.strerror}. Choose another place.") from None
+        _write(folder / path, data)
 
+
+def _write(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:

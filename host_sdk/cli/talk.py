@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
+from host_sdk.boards import BOARDS
 from host_sdk.cli.show import print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
-from host_sdk.errors import FileError, LinkError, UsageError
+from host_sdk.errors import BoardError, LinkError, UsageError
 from host_sdk.flash.deploy import PROGRAMMERS
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import read_queries
+from host_sdk.report.energy import estimate
 
 _address = click.argument("address", required=False)
 _model = click.option("--model", type=click.Path(path_type=Path), help="Flash this .ulm if the board has another.")
@@ -59,7 +63,7 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
         proof = ", every number proved" if reply.digest_checked else ""
         click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}{proof}", dim=True, err=True)
     if reply.digest_checked is False:
-        raise FileError(
+        raise BoardError(
             f"The board computed other numbers than the reference for this reply (digest {reply.digest:04X}); "
             "its model or flash is damaged: flash it again and run `ulm verify`."
         )
@@ -131,8 +135,10 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     with Device(address, model=model, baud=baud) as board, progress_bar("Measuring", as_json) as progress:
         result = board.bench(chosen, progress=progress)
         note = _simulated(board)
+    known = BOARDS.get(result.board)
+    energy = estimate(known, result) if known else None
     if as_json:
-        print_json(result.to_json())
+        print_json({**result.to_json(), "energy": asdict(energy) if energy else None})
         return
     click.echo(
         f"{result.model} on {result.board} at {result.clock_hz / 1e6:g} MHz{note}, "
@@ -151,6 +157,12 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
         f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
         f"and {result.stack_bytes} B of stack"
     )
+    if energy:
+        click.echo(
+            f"energy, estimated from cycles and datasheet currents: {energy.uj_per_char:.1f} uJ per character, "
+            f"{energy.uj_per_reply:.0f} uJ per reply; at {energy.replies_per_day} replies a day "
+            + ", ".join(f"{name} {days / 365:.1f} years" for name, days in energy.battery_days.items())
+        )
 
 
 def _number(value: float | None, digits: int) -> str:
@@ -168,8 +180,15 @@ def _speak(board: Device, query: str) -> Reply:
 
 
 def _prompt() -> str:
+    """A line that a person typed; the prompt is theirs alone, piped output stays clean."""
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        with suppress(ImportError):
+            import readline  # noqa: F401  (line editing and history)
+        prompt = "> "
+    else:
+        prompt = ""
     try:
-        return input("> ").strip()
+        return input(prompt).strip()
     except EOFError:
         return ""
 

@@ -47,6 +47,7 @@ def train(
     data: Path,
     output: Path,
     recipe_file: Path | None,
+    head: str | None,
     hidden: str | None,
     all_data: bool | None,
     as_json: bool,
@@ -62,11 +63,9 @@ def train(
     given = {name: value for name, value in options.items() if value is not None}
     if hidden is not None:
         given["hidden"] = _widths(hidden)
-    elif given.get("head", recipe.head) != recipe.head:
-        given["hidden"] = ()  # the other head's default
     if all_data is not None:
         given["held_out"] = 0.0 if all_data else recipe.held_out or HELD_OUT
-    recipe = replace(recipe, **given)
+    recipe = replace(recipe.with_head(head or recipe.head), **given)
     watching = sys.stderr.isatty()
     try:
         model, evaluation = build(

@@ -17,6 +17,7 @@ from host_sdk.spec.image import FACTS, IDENT, IDENT_ADDRESS
 IDENTITY_TRIES = 3
 """Readings of the first page before the line counts as broken; the board is reset in between."""
 _IDENTITY = struct.Struct(FACTS + "B")  # and the image ABI
+_IDENTITY_END = IDENT_ADDRESS + len(IDENT) + _IDENTITY.size
 
 
 class Resident(Enum):
@@ -29,7 +30,7 @@ class Resident(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What the first flash page says. `abi`, `build` and `board` are those of the runtime, else empty."""
+    """What the start of the flash says. `abi`, `build` and `board` are those of the runtime, else empty."""
 
     resident: Resident
     abi: int = 0
@@ -64,17 +65,18 @@ def identify(port: Port, boards: Iterable[Board] = BOARDS.values()) -> Found:
 
 
 def read_identity(client: Stk500) -> Identity:
-    """The identity in the first flash page of a board whose bootloader is in sync; LinkError as in Stk500."""
-    return parse_identity(client.read(0, MAX_READ))
+    """The identity at the start of the flash of a board whose bootloader is in sync; LinkError as in Stk500."""
+    rest = _IDENTITY_END - MAX_READ + _IDENTITY_END % 2  # words are read
+    return parse_identity(client.read(0, MAX_READ) + client.read(MAX_READ, rest))
 
 
-def parse_identity(page: bytes) -> Identity:
-    """The identity in the first flash page: behind the vectors IDENT, FACTS, ABI (spec/image.py)."""
-    if page.count(ERASED) == len(page):
+def parse_identity(start: bytes) -> Identity:
+    """The identity in the first 130 bytes of flash: behind the vectors IDENT, FACTS, ABI (spec/image.py)."""
+    if start.count(ERASED) == len(start):
         return Identity(Resident.BLANK)
-    if not page.startswith(IDENT, IDENT_ADDRESS):
+    if not start.startswith(IDENT, IDENT_ADDRESS):
         return Identity(Resident.FOREIGN)
-    _, _, _, build, _, _, name, abi = _IDENTITY.unpack_from(page, IDENT_ADDRESS + len(IDENT))
+    _, _, _, build, _, _, name, abi = _IDENTITY.unpack_from(start, IDENT_ADDRESS + len(IDENT))
     return Identity(
         Resident.RUNTIME,
         abi=abi,

@@ -21,6 +21,10 @@ HELLO_INTERVAL_S = 0.25
 ANSWER_TIMEOUT_S = 1.0
 """Longest silence inside a conversation: every longer work on a board sends progress frames."""
 TRIES = 4
+WAKE_S = 0.02
+"""From the wake byte to the first frame: a crystal needs 16K clocks after power-down, 2 ms at 8 MHz."""
+_WAKE = b"\xff"
+"""Almost only idle level, so that a chip whose clock starts in the middle of it receives nothing."""
 
 
 class Line(Protocol):
@@ -80,6 +84,7 @@ class Session:
         self._seven_bit = False
         self._max_payload = 64
         self._frames: list[Frame] = []
+        self._asleep = False
 
     def hello(self, timeout_s: float = HELLO_TIMEOUT_S) -> messages.Hello | None:
         """Ask until somebody answers; None when nobody does."""
@@ -105,6 +110,11 @@ class Session:
     def load(self, name: str) -> None:
         """Choose among the models that the board has stored."""
         self._command(Op.LOAD, name.encode("ascii", "replace"))
+
+    def sleep(self) -> None:
+        """Let the board power down; the next request wakes it."""
+        self._command(Op.SLEEP, b"")
+        self._asleep = True
 
     def stop(self) -> None:
         """Ask a running reply to end; its End event says so."""
@@ -209,13 +219,20 @@ class Session:
             seq = self._seq if self._seq != self._chat_seq else _after(self._seq)
             self._seq = _after(seq)
         data = encode(Frame(op, seq, payload), self._seven_bit)
+        if self._asleep:
+            self._write(_WAKE)
+            time.sleep(WAKE_S)
+            self._asleep = False
+        self._write(data)
+        return seq
+
+    def _write(self, data: bytes) -> None:
         if self.trace:
             self.trace("host", data)
         try:
             self._line.write(data)
         except OSError as error:
             raise LinkError(f"The port went away while sending ({error}). Plug the board in again.") from None
-        return seq
 
     def _receive(self, timeout_s: float) -> Frame | None:
         deadline = time.monotonic() + timeout_s

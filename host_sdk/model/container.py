@@ -69,7 +69,7 @@ def read(data: bytes) -> Model:
             raise FileError(f"The model file has no section {name.decode()}; copy or build it again.")
     try:
         return _assemble(sections)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FileError(f"The model file contradicts itself ({error}); build it again.") from None
 
 

@@ -33,6 +33,10 @@ VALUES: Mapping[WeightCode, tuple[int, int]] = {
 """Smallest and largest weight of each code. Binary weights are never 0."""
 
 
+VALUE_CHARACTERS = 11
+"""Longest value of an action: a 32-bit number with sign or point."""
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """One layer: `acc = weights @ x + bias` in 16 bits, then `acc >> shift`."""
@@ -158,7 +162,8 @@ def _check(model: Model) -> None:
         )
         for reply in model.replies:
             need(all(" " <= c <= "~" for c in reply.text), f"the reply {reply.text!r} is not printable ASCII")
-            need(len(reply.text) <= model.max_reply, f"the reply {reply.text!r} exceeds {model.max_reply} characters")
+            longest = len(reply.text.replace("{}", "0" * VALUE_CHARACTERS))
+            need(longest <= model.max_reply, f"the reply {reply.text!r} exceeds {model.max_reply} characters")
             need(
                 reply.text.count("{}") <= (reply.action is not Action.NONE),
                 f"the reply {reply.text!r} has a place for a value but no action that gives one",

@@ -89,6 +89,11 @@ def pack(model: Model, room: int | None = None) -> Image:
                 f"Layer {number} has {layer.code.name} weights; a bare AVR runs binary, ternary and 2-bit ones. "
                 "Train with --code 2bit."
             )
+    if model.classes > spec.MAX_CLASSES:
+        raise FitError(
+            f"The model chooses among {model.classes} replies; the runtime counts at most {spec.MAX_CLASSES}. "
+            "Train it with fewer distinct replies."
+        )
     kept = kept_rows(model)
     layers = _compacted(model, kept)
     widths = tuple(layer.rows for layer in layers)
@@ -136,6 +141,7 @@ def pack(model: Model, room: int | None = None) -> Image:
         "replies": replies_at,
         "name": spec.HEADER_BYTES,
         "tape": tape_at,
+        "table": tape_at + layouts[0].places * (1 if counts else 2),
         "second": tape_at + first_bytes,
     }
     data = bytearray(_HEADER.pack(*(fields[name] for name, _, _ in spec.HEADER)) + body)
@@ -177,8 +183,7 @@ def unpack(data: bytes) -> list[Layer]:
     inputs = (1 << fields["query_bits"]) + (1 << fields["context_bits"] if fields["context_bits"] else 0)
     places = fields["first_places"] or spec.PLACES
     starts = [np.frombuffer(data, "i1" if counting else "<i2", places, fields["tape"]).astype(np.int64)]
-    table = fields["tape"] + places * (2 - counting)
-    at = struct.unpack_from("<H", data, table)[0]
+    at = struct.unpack_from("<H", data, fields["table"])[0]
     coded: list[list[bytes]] = [[]]
     for _ in range(inputs):
         coded[0].append(data[at + 1 : at + 1 + data[at]] or b"\0")

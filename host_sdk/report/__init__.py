@@ -1,1 +1,1 @@
-
+"""Measured tables: energy and batteries."""

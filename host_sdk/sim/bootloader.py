@@ -14,13 +14,13 @@ from intelhex import IntelHex
 from platformdirs import user_cache_path
 
 from host_sdk.boards import Board
-from host_sdk.errors import FileError, MissingError, UsageError
+from host_sdk.errors import FileError, MissingError
 
 PACKAGED = Path("/usr/share/arduino/hardware/arduino/avr/bootloaders")
 BUILD_TIMEOUT_S = 60
 
-_OPTIBOOT = PACKAGED / "optiboot"
-_ATMEGABOOT = PACKAGED / "atmega" / "ATmegaBOOT_168_atmega328_pro_8MHz.hex"
+_OPTIBOOT_BYTES = 512
+"""optiboot lives in the last flash bytes, wherever the boot section begins."""
 _APT = "sudo apt install arduino-core-avr gcc-avr avr-libc"
 
 
@@ -29,12 +29,10 @@ def bootloader_image(board: Board) -> bytes:
 
     MissingError when the packaged bootloaders, or avr-gcc where one must be built, are not installed.
     """
-    if board.bootloader.name == "optiboot":
-        image = _optiboot(board)
-    elif board.bootloader.name == "ATmegaBOOT":
-        image = _ATMEGABOOT.read_bytes() if _ATMEGABOOT.exists() else None
-    else:
-        raise UsageError(f"There is no image of the bootloader {board.bootloader.name}.")
+    source = PACKAGED / board.bootloader.source
+    image = None
+    if source.exists():
+        image = source.read_bytes() if source.suffix == ".hex" else _optiboot(board, source)
     if image is None:
         raise MissingError(f"A virtual {board.title} needs its bootloader's sources and avr-gcc: {_APT}")
     return _boot_section(board, image.decode())
@@ -50,12 +48,9 @@ def _boot_section(board: Board, text: str) -> bytes:
     return bytes(code.tobinarray(start=board.bootloader.address))
 
 
-def _optiboot(board: Board) -> bytes | None:
+def _optiboot(board: Board, source: Path) -> bytes | None:
     """Debian's own build of optiboot overflows its section, so it is built again from Debian's source."""
-    source = _OPTIBOOT / "optiboot.c"
     compiler, objcopy = shutil.which("avr-gcc"), shutil.which("avr-objcopy")
-    if not source.exists():
-        return None
     flags = [
         f"-mmcu={board.mcu}",
         f"-DF_CPU={board.clock_hz}L",
@@ -63,7 +58,7 @@ def _optiboot(board: Board) -> bytes | None:
         "-DLED_START_FLASHES=0",
         *("-Os", "-g0", "-fno-inline-small-functions", "-fno-split-wide-types", "-mrelax"),
         *("-nostdlib", "-nostartfiles", "-Wl,--relax", "-w"),
-        f"-Wl,--section-start=.text={board.bootloader.address:#x}",
+        f"-Wl,--section-start=.text={board.flash_bytes - _OPTIBOOT_BYTES:#x}",
         f"-Wl,--section-start=.version={board.flash_bytes - 2:#x}",
     ]
     digest = hashlib.sha256(source.read_bytes() + " ".join(flags).encode()).hexdigest()[:16]

@@ -42,9 +42,10 @@ HEADER = (
     ("replies", 24, 2),
     ("name", 26, 2),
     ("tape", 28, 2),
-    ("second", 30, 2),
+    ("table", 30, 2),
+    ("second", 32, 2),
 )
-HEADER_BYTES = 32
+HEADER_BYTES = 34
 CHECK_FROM = 8
 """CRC-16/X-25 over the image from here to its end."""
 
@@ -63,5 +64,7 @@ PRESET = 128
 """Added to every bias: sums around zero then rarely carry into their high byte."""
 BYTE_CODE = 0x80
 """Set in the first byte of a column whose lists are places, not moves."""
+MAX_CLASSES = 255
+"""Outputs of the last layer: the runtime counts them in one byte."""
 VALUE_MARK = 0x01
 """In a reply string: the action's value goes here."""

@@ -33,6 +33,7 @@ class Op(IntEnum):
     BEGIN = ord("B")
     DATA = ord("D")
     COMMIT = ord("K")
+    SLEEP = ord("Z")
 
     ACK = ord("a")
     IS_HELLO = ord("h")

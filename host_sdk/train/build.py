@@ -26,7 +26,7 @@ GOLDEN = 24
 _EDGES = (
     "",
     "a",
-    "the quick brown fox jumps over the lazy dog and then it rests",
+    "the quick brown fox jumps over the lazy dog and then it rest",
     "What's 3 + 4, at 20:15? (really!)",
 )
 

@@ -9,7 +9,7 @@ import importlib
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ CODES: Mapping[str, WeightCode] = {
     "int8": WeightCode.INT8,
 }
 _BY_HEAD: Mapping[str, Mapping[str, Any]] = {
-    "character": {"hidden": (64, 48, 32), "context_buckets": 64, "context_length": 8},
+    "character": {"hidden": (64,), "context_buckets": 512, "context_length": 8},
     "reply": {"hidden": (64, 32), "context_buckets": 0, "context_length": 0},
 }
 _BUCKETS = [1 << bits for bits in QUERY_BITS]
@@ -38,10 +38,10 @@ class Recipe:
     """All options of a training. UsageError when one is impossible."""
 
     head: str = "character"  # or "reply": what the last layer chooses
-    query_buckets: int = 512
-    context_buckets: int = 0  # 0: the head's default, 64 for characters; replies have none
+    query_buckets: int = 1024  # more cost flash, not time
+    context_buckets: int = 0  # 0: the head's default, 512 for characters; replies have none
     context_length: int = 0  # characters; 0: the head's default, 8; replies have none
-    hidden: tuple[int, ...] = ()  # widths; empty: the head's default, 64-48-32 for characters, 64-32 for replies
+    hidden: tuple[int, ...] = ()  # widths; empty: the head's default, 64 for characters, 64-32 for replies
     code: str = "2bit"  # of all weights
     shift: int = 2  # right shift of every layer
     saturate: bool = False  # cut activations at 255
@@ -82,6 +82,12 @@ class Recipe:
     def action_table(self) -> dict[str, Action]:
         """Reply text -> action."""
         return {text: Action[action.upper()] for text, action in self.actions.items()}
+
+    def with_head(self, head: str) -> Recipe:
+        """The recipe for a head; what depends on the head takes its default when that changes."""
+        if head == self.head:
+            return self
+        return replace(self, head=head, hidden=(), context_buckets=0, context_length=0, actions={})
 
     def to_dict(self) -> dict[str, Any]:
         """All options, ready for JSON."""

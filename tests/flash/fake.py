@@ -9,11 +9,20 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 
-from host_sdk.boards import Board
+from host_sdk.boards import BOARDS, Board
 
 PAGE = 128
 Fault = Callable[[int, int], int | None]
 """(index of the byte on the line, its value) -> the value that arrives, None when it is lost."""
+
+
+def lookalikes(board: Board) -> tuple[Board, ...]:
+    """The boards whose bootloader answers like this one's."""
+    return tuple(
+        other
+        for other in BOARDS.values()
+        if (other.bootloader.baud, other.signature) == (board.bootloader.baud, board.signature)
+    )
 
 
 class PowerCutError(Exception):

@@ -17,7 +17,8 @@ from host_sdk.errors import FitError, LinkError, MissingError
 from host_sdk.flash import Identity, Memory, Resident, identify, upload, upload_with_avrdude
 from host_sdk.sim.avr_board import AvrBoard
 from host_sdk.spec.image import FACTS, IDENT, IDENT_ADDRESS, MODEL_ADDRESS
-from tests.flash.fake import PAGE
+from tests.conftest import FULL_BOARDS
+from tests.flash.fake import PAGE, lookalikes
 
 FLASH_STEP_S = 0.0045
 """One erase or one write of a page on silicon (datasheet table 27-18); the simulated ones take no time."""
@@ -29,11 +30,11 @@ def program(board: Board, seed: int) -> bytes:
         STAY_HERE.ljust(IDENT_ADDRESS, b"\0")
         + IDENT
         + struct.pack(FACTS + "B", 1, 0, 64, 7, 0, board.clock_hz, board.name.encode(), 1)
-    ).ljust(PAGE, b"\0")
-    return head + random.Random(seed).randbytes(board.code_bytes - PAGE)
+    ).ljust(2 * PAGE, b"\0")
+    return head + random.Random(seed).randbytes(board.code_bytes - 2 * PAGE)
 
 
-@pytest.fixture(params=BOARDS.values(), ids=BOARDS)
+@pytest.fixture(params=FULL_BOARDS.values(), ids=FULL_BOARDS)
 def board(request: pytest.FixtureRequest) -> Any:
     return request.param
 
@@ -133,12 +134,15 @@ def test_damaged_bytes_are_survived(board: Board, port: Any, lost: bool) -> None
         assert port.board.flash(0, len(wanted)) == wanted, hit
 
 
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 def test_identify(board: Board, port: Any) -> None:
     found = identify(port)
-    assert found.boards == (board,)
+    assert found.boards == lookalikes(board)
     assert found.identity == Identity(Resident.BLANK)
     upload(port, board, Memory.from_bytes(0, program(board, 1)[: 2 * PAGE]))
-    assert identify(port).identity == Identity(Resident.RUNTIME, abi=1, build=7, board=board.name)
+    found = identify(port)
+    assert found.boards == (board,)
+    assert found.identity == Identity(Resident.RUNTIME, abi=1, build=7, board=board.name)
     upload(port, board, Memory.from_bytes(0, STAY_HERE))
     assert identify(port).identity.resident is Resident.FOREIGN
 

@@ -10,13 +10,9 @@ int sent_count;
 uint16_t hashes[1024];
 int hash_count;
 
-void port_send(uint8_t byte) {
-    sent[sent_count++] = byte;
-}
+void port_send(uint8_t byte) { sent[sent_count++] = byte; }
 
-static void keep(uint16_t hash) {
-    hashes[hash_count++] = hash;
-}
+static void keep(uint16_t hash) { hashes[hash_count++] = hash; }
 
 int harness_encode(uint8_t type, uint8_t seq, const uint8_t *payload, uint8_t count) {
     sent_count = 0;
@@ -39,9 +35,7 @@ int harness_decode(const uint8_t *bytes, int count, uint8_t *out) {
     return (int)(at - out);
 }
 
-void harness_reset(void) {
-    frame_abandon();
-}
+void harness_reset(void) { frame_abandon(); }
 
 int harness_query(const uint8_t *bytes, int count) {
     hash_count = 0;

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from host_sdk.conformance import Vector, prove
+from host_sdk.conformance import Vector, VerifyResult, prove
 from host_sdk.errors import BoardError, LinkError
 from host_sdk.link import session as session_module
 from host_sdk.link.frame import Decoder, Frame
@@ -370,6 +370,12 @@ def test_stop_is_a_request_of_its_own() -> None:
 # Verify
 
 
+def proved(rig: Rig, *vectors: Vector) -> VerifyResult:
+    hello = rig.session.hello()
+    assert hello is not None
+    return prove(rig.session, hello, vectors)
+
+
 def vector_of(board: Board) -> Vector:
     crcs = tuple(zlib.crc32(np.array(one, "<i2").tobytes()) for one in board.passes)
     return Vector("hi", board.reply, crcs)
@@ -378,24 +384,23 @@ def vector_of(board: Board) -> Vector:
 @pytest.mark.parametrize("wide", [3, 31, 32, 70])
 def test_outputs_are_put_together(wide: int) -> None:
     rig = Rig(Board("OK", passes=[[n * 100 + i for i in range(wide)] for n in range(3)]))
-    assert prove(rig.session, [vector_of(rig.board)]).exact == 1
+    assert proved(rig, vector_of(rig.board)).exact == 1
 
 
 @given(st.dictionaries(st.integers(1, 12), st.sampled_from(FAULTS), min_size=1, max_size=2))
 def test_outputs_lost_on_the_line_are_asked_for_again(to_host: dict[int, str]) -> None:
     """A board is not accused of what the cable did."""
     rig = Rig(Board("OK", passes=[[n * 100 + i for i in range(70)] for n in range(3)]))
-    rig.session.hello()
     rig.line.to_host = to_host
-    result = prove(rig.session, [vector_of(rig.board)])
-    assert result.mismatches == []
+    assert proved(rig, vector_of(rig.board)).mismatches == []
+    assert len(rig.board.runs) <= 1 + len(to_host)
 
 
 def test_a_wrong_output_is_found_in_its_pass() -> None:
     board = Board("OK", passes=[[1, 2, 3], [4, 5, 6]])
     vector = vector_of(board)
     board.passes = [[1, 2, 3], [4, 5, 7]]
-    result = prove(Rig(board).session, [vector, vector])
+    result = proved(Rig(board), vector, vector)
     assert (result.queries, result.exact) == (2, 0)
     assert [(m.first_bad_pass, m.got) for m in result.mismatches] == [(1, "OK")] * 2
 
@@ -404,11 +409,18 @@ def test_a_missing_pass_and_a_wrong_text_are_found() -> None:
     board = Board("OK", passes=[[1, 2, 3], [4, 5, 6]])
     vector = vector_of(board)
     board.passes = board.passes[:1]
-    (short,) = prove(Rig(board).session, [vector]).mismatches
+    (short,) = proved(Rig(board), vector).mismatches
     assert short.first_bad_pass == 1
     board.passes, board.reply = [[1, 2, 3], [4, 5, 6]], "NO"
-    (other,) = prove(Rig(board).session, [vector]).mismatches
+    (other,) = proved(Rig(board), vector).mismatches
     assert (other.expected, other.got, other.first_bad_pass) == ("OK", "NO", None)
+
+
+def test_a_query_too_long_for_the_board_is_never_exact() -> None:
+    rig = Rig()
+    (bad,) = proved(rig, Vector("x" * 128, "", ())).mismatches
+    assert bad.got == ""
+    assert rig.board.runs == []
 
 
 # Upload

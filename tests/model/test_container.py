@@ -158,7 +158,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 def test_a_foreign_npz_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.npz"
     path.write_bytes(content)
-    with pytest.raises(FileError, match="z80ai|Cannot read"):
+    with pytest.raises(FileError, match=r"z80ai|Cannot read"):
         import_z80ai(path)
 
 

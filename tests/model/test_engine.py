@@ -18,7 +18,6 @@ from host_sdk.model.z80ai import import_z80ai
 from host_sdk.spec.container import Kind, WeightCode
 from tests.synthetic import character_model, reply_model
 
-
 PAIRS = [("hello", ReplyText("hi")), ("goodbye", ReplyText("bye")), ("lights", ReplyText("on"))]
 
 

@@ -21,7 +21,6 @@ from host_sdk.spec import image as spec
 from host_sdk.spec.container import Kind, WeightCode
 from tests.synthetic import character_model, published_shape, reply_model
 
-
 PAIRS = [("hello", ReplyText("hi")), ("goodbye", ReplyText("bye")), ("lights", ReplyText("on"))]
 
 
@@ -82,7 +81,7 @@ def test_the_order_of_rows_saves_flash_and_changes_nothing_else() -> None:
         assert sorted(row_order(layer.weights, 20).tolist()) == list(range(layer.rows))
 
 
-def test_the_published_shape_fits_both_boards() -> None:
+def test_the_published_shape_fits_every_board() -> None:
     for board in BOARDS.values():
         assert len(fitted(published_shape(1), board).data) <= board.code_bytes - spec.MODEL_ADDRESS
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 import serial
 
-from host_sdk.boards import BOARDS, Board
+from host_sdk.boards import Board
 from host_sdk.sim.runner import SOURCES
+from tests.conftest import FULL_BOARDS
 
 FIRMWARE = Path(__file__).parent / "firmware"
 
@@ -28,9 +29,9 @@ def _needs_tools() -> None:
         pytest.skip("libsimavr-dev is not installed")
 
 
-@pytest.fixture(params=list(BOARDS.values()), ids=lambda board: board.name)
+@pytest.fixture(params=FULL_BOARDS.values(), ids=FULL_BOARDS)
 def board(request: pytest.FixtureRequest) -> Board:
-    """Each board in turn."""
+    """Each fully tested board in turn."""
     chosen: Board = request.param
     return chosen
 

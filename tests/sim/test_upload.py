@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 import serial
 
-from host_sdk.boards import Board
+from host_sdk.boards import BOARDS, Board
 from host_sdk.sim.avr_board import AvrBoard
 from host_sdk.sim.bootloader import bootloader_image
 
 
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 def test_the_bootloader_fits_its_section(board: Board) -> None:
     assert len(bootloader_image(board)) <= board.flash_bytes - board.bootloader.address
 
 
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 @pytest.mark.skipif(shutil.which("avrdude") is None, reason="avrdude is not installed")
 def test_avrdude_uploads_and_the_application_runs(
     board: Board, firmware: Callable[[Board], bytes], tmp_path: Path

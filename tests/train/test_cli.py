@@ -15,11 +15,11 @@ from click.testing import CliRunner
 
 pytest.importorskip("torch")
 
-from host_sdk.cli import cli  # noqa: E402
-from host_sdk.errors import FileError, UsageError  # noqa: E402
-from host_sdk.model import Model  # noqa: E402
-from host_sdk.train.recipe import Recipe  # noqa: E402
-from tests.train.samples import FILE, REPLY  # noqa: E402
+from host_sdk.cli import cli
+from host_sdk.errors import FileError, UsageError
+from host_sdk.model import Model
+from host_sdk.train.recipe import Recipe
+from tests.train.samples import FILE, REPLY
 
 SMALL = ["--head", "reply", "--query-buckets", "64", "--hidden", "16", "--epochs", "8"]
 

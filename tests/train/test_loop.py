@@ -10,26 +10,26 @@ import pytest
 
 pytest.importorskip("torch")
 
-from host_sdk.errors import FileError  # noqa: E402
-from host_sdk.model.container import write  # noqa: E402
-from host_sdk.model.engine import run  # noqa: E402
-from host_sdk.spec.container import WeightCode  # noqa: E402
-from host_sdk.spec.protocol import Action  # noqa: E402
-from host_sdk.train.build import GOLDEN, build  # noqa: E402
-from host_sdk.train.checkpoint import part_path  # noqa: E402
-from host_sdk.train.data import Pair  # noqa: E402
-from host_sdk.train.loop import Progress, train  # noqa: E402
-from host_sdk.train.recipe import CODES, Recipe  # noqa: E402
-from tests.train.samples import CHARACTER, FILE, PAIRS, REPLY  # noqa: E402
+from host_sdk.errors import FileError
+from host_sdk.model.container import write
+from host_sdk.model.engine import run
+from host_sdk.spec.container import WeightCode
+from host_sdk.spec.protocol import Action
+from host_sdk.train.build import GOLDEN, build
+from host_sdk.train.checkpoint import part_path
+from host_sdk.train.data import Pair
+from host_sdk.train.loop import Progress, train
+from host_sdk.train.recipe import CODES, Recipe
+from tests.train.samples import CHARACTER, FILE, PAIRS, REPLY
 
 BOTH = pytest.mark.parametrize("recipe", [REPLY, CHARACTER], ids=["reply", "character"])
 
 
-class Cut(Exception):
+class CutError(Exception):
     """Stands for a kill."""
 
 
-def cut_after(epoch: int, error: type[BaseException] = Cut) -> object:
+def cut_after(epoch: int, error: type[BaseException] = CutError) -> object:
     def watch(progress: Progress) -> None:
         if progress.epoch == epoch:
             raise error
@@ -82,7 +82,7 @@ def test_resumed_equals_uninterrupted(recipe: Recipe, data: Path, tmp_path: Path
     out = tmp_path / "cut.ulm"
     named = replace(recipe, name="whole")
     for epoch in (1, 4, recipe.epochs):  # the last: killed before the model file was written
-        with pytest.raises(Cut):
+        with pytest.raises(CutError):
             build(data, out, named, cut_after(epoch))  # type: ignore[arg-type]
         assert part_path(out).exists()
         assert not out.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,8 @@ def test_defaults_follow_the_head() -> None:
     assert (Recipe().context_length, Recipe().kind) == (8, Kind.CHARACTER)
     reply = Recipe(head="reply")
     assert (reply.hidden, reply.context_buckets, reply.context_length, reply.kind) == ((64, 32), 0, 0, Kind.REPLY)
+    assert Recipe(seed=3).with_head("reply") == Recipe(head="reply", seed=3)
+    assert RECIPES[3].with_head("character") == Recipe()
     assert reply.weight_code is WeightCode.TWO_BIT
     assert RECIPES[3].action_table == {"led on.": Action.LED_ON, 'say "{}"': Action.DICE}
 
@@ -59,7 +60,7 @@ def test_defaults_follow_the_head() -> None:
 )
 def test_impossible_recipes_are_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        replace(Recipe(), **{"context_buckets": 0, "context_length": 0, "hidden": (), **change})
+        Recipe(**change)
 
 
 @pytest.mark.parametrize(

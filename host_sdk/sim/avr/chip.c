@@ -11,9 +11,11 @@
 #include <string.h>
 
 enum {
-    BURST_CYCLES = 1000, /* instructions run this long between looks at timers and interrupts */
-    ENTRY_CYCLES = 4,    /* interrupt response; simavr counts none */
-    WAKE_CYCLES = 4,     /* more of them when the chip slept */
+    BURST_CYCLES = 1000,     /* instructions run this long between looks at timers and interrupts */
+    ENTRY_CYCLES = 4,        /* interrupt response; simavr counts none */
+    WAKE_CYCLES = 4,         /* more of them when the chip slept */
+    START_UP_CYCLES = 16384, /* of the crystal after power-down (datasheet table 9-4) */
+    POWER_DOWN = 2,
     SLEEP_ENABLE = 1,
     SPM_ENABLE = 1,
     DATA_SPACE = 0x10000,
@@ -29,12 +31,14 @@ static avr_cycle_count_t run_end;
 
 static uint8_t sleep_mode(void) { return chip->data[REG_SMCR] >> 1 & 7; }
 
+bool chip_stopped(void) { return chip->state == cpu_Sleeping && sleep_mode() == POWER_DOWN; }
+
 static void count_sleep(avr_cycle_count_t cycles) {
     switch (sleep_mode()) {
     case 0:
         chip_counters.idle += cycles;
         break;
-    case 2:
+    case POWER_DOWN:
         chip_counters.power_down += cycles;
         break;
     default:
@@ -48,8 +52,13 @@ static void enter_interrupt(bool woken) {
     if (chip->pc == before)
         return;
     chip->cycle += woken ? ENTRY_CYCLES + WAKE_CYCLES : ENTRY_CYCLES;
-    if (woken && sleep_mode() == 2 && !(POWER_DOWN_WAKES >> chip->pc / chip->vector_size & 1))
+    if (!woken || sleep_mode() != POWER_DOWN)
+        return;
+    if (!(POWER_DOWN_WAKES >> chip->pc / chip->vector_size & 1))
         chip_counters.illegal_wakes++;
+    chip_counters.power_down += START_UP_CYCLES; /* the CPU stands still, and nothing is received */
+    chip->cycle += START_UP_CYCLES;
+    uart_started();
 }
 
 /* One burst of instructions, or one stretch of sleep: simavr's loop without its wall-clock

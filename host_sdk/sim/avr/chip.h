@@ -49,6 +49,9 @@ void chip_create(uint32_t clock_hz, uint16_t boot, uint32_t supply_mv);
  * contents. */
 void chip_reset(enum reset_cause cause);
 
+/* Asleep in power-down: no clock for the serial line. */
+bool chip_stopped(void);
+
 /* Runs until the cycle counter reaches `end`, give or take one instruction burst. */
 void chip_run_until(avr_cycle_count_t end);
 

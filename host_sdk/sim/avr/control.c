@@ -10,11 +10,13 @@
  *   counters                                        ok name=value name=value ...
  *   stack                 forget the lowest SP      ok
  *   markers               GPIOR0 writes since last  ok lost=N cycle:value ...
- *   changes               pin changes since last    ok lost=N cycle:pin*4+state ...   (0 low, 1
- * high, 2 input) pin D13               read a pin                ok STATE LEVEL (STATE as above)
+ *   changes               pin changes since last    ok lost=N cycle:pin*4+STATE ...
+ *   pin D13               read a pin                ok STATE LEVEL
  *   pin D2 0|1|z          drive or release it       ok
  *   analog A0|temp|vcc MV                           ok
  *   sram|flash|eeprom ADDRESS LENGTH                ok HEX
+ *
+ * STATE is 0 for low, 1 for high, 2 for input.
  */
 #include "control.h"
 #include "chip.h"

@@ -7,6 +7,7 @@
 #include "uart.h"
 #include "chip.h"
 #include "line.h"
+#include "pins.h"
 
 #include <math.h>
 #include <simavr/avr_uart.h>
@@ -14,7 +15,7 @@
 enum { RXC = 0x80, TXC = 0x40, UDRE = 0x20, DOR = 0x08, U2X = 0x02, MPCM = 0x01 }; /* UCSR0A */
 enum { RXEN = 0x10, TXEN = 0x08 };                                                 /* UCSR0B */
 
-enum { WIRE_BYTES = 256, BUFFER_BYTES = 2 };
+enum { WIRE_BYTES = 256, BUFFER_BYTES = 2, RECEIVE_PIN = 0 };
 static const double BAUD_TOLERANCE = 0.04;
 
 struct uart_counters uart_counters;
@@ -80,12 +81,17 @@ static void flush_receiver(void) {
     avr_clear_interrupt(chip, &usart->rxc);
 }
 
-/* The start bit: with a byte still waiting in the shift register, this frame is lost. */
+/* The start bit: with a byte still waiting in the shift register, or no clock, this frame is lost.
+ */
 static avr_cycle_count_t frame_start(void) {
     frame_arriving = true;
     frame_doomed = receive_waiting;
     if (frame_doomed)
         *status() |= DOR;
+    if (chip_stopped()) {
+        frame_doomed = true;
+        pin_drive(RECEIVE_PIN, false);
+    }
     return 10.0 * chip->frequency / line_baud();
 }
 
@@ -106,6 +112,7 @@ static avr_cycle_count_t frame_end(avr_t *avr, avr_cycle_count_t when, void *par
         }
     }
     frame_arriving = false;
+    pin_drive(RECEIVE_PIN, true);
     return wire_count ? when + frame_start() : 0;
 }
 
@@ -211,7 +218,10 @@ void uart_reset(void) {
     uart_feed(NULL, 0);
 }
 
+void uart_started(void) { frame_doomed = frame_arriving; }
+
 void uart_create(void) {
+    pin_drive(RECEIVE_PIN, true); /* the line idles high */
     usart = chip_module("uart");
     chip_replace(REG_UDR0, udr_read, udr_written);
     chip_replace(REG_UCSR0A, status_read, status_written);

@@ -27,4 +27,7 @@ void uart_feed(const uint8_t *bytes, size_t count);
 /* Nothing on the wire in either direction, nothing received and unread. */
 bool uart_quiet(void);
 
+/* The clock runs again after power-down; a byte that was arriving is lost. */
+void uart_started(void);
+
 #endif

@@ -1,0 +1,45 @@
+"""Energy of a reply and life of a battery, estimated from counted cycles and datasheet currents.
+
+    energy = supply * (active current * active cycles + idle current * idle cycles) / clock
+
+Active cycles are those that the chip was awake, counted by the simulator from the first byte of a query to the last
+of its reply. Idle cycles are those of the serial line, at 10 bits per byte, in which the chip sleeps; waiting for the
+host is nobody's cost. The chip alone: a board's regulator, LED and USB adapter come on top.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from host_sdk.boards import Board
+from host_sdk.conformance import BenchResult
+
+_BITS_PER_BYTE = 10
+BATTERIES = {"CR2032": 225, "LiPo 110 mAh": 110, "2 x AAA": 1000}
+"""Capacities in mAh, as sold; a coin cell gives less at milliamperes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """An estimate in microjoules; `battery_days` per battery at `replies_per_day`, powered down in between."""
+
+    uj_per_char: float
+    uj_per_reply: float
+    replies_per_day: int
+    battery_days: dict[str, float]
+
+
+def estimate(board: Board, result: BenchResult, replies_per_day: int = 100) -> Energy | None:
+    """None for boards whose currents are not known, and for real boards, whose sleep is not counted."""
+    if board.currents is None or result.active_cycles_per_reply is None or result.line_bytes_per_reply is None:
+        return None
+    line = result.line_bytes_per_reply * _BITS_PER_BYTE / board.baud  # seconds
+    charge = board.currents.active * result.active_cycles_per_reply / result.clock_hz + board.currents.idle * line
+    per_reply = charge * board.supply_mv  # mA * s * mV = uJ
+    day = charge * replies_per_day / 3600 + board.currents.power_down * 24  # mAh
+    return Energy(
+        uj_per_char=per_reply * result.queries / result.passes,
+        uj_per_reply=per_reply,
+        replies_per_day=replies_per_day,
+        battery_days={name: capacity / day for name, capacity in BATTERIES.items()},
+    )
