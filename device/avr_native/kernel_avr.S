@@ -445,10 +445,12 @@ count:
         andi    r24, 0x100 - BLOCK_COLUMNS
         lsr     r25             ; 2 bytes for 4 columns
         ror     r24
-        lds     ZL, kernel_table
-        lds     ZH, kernel_table + 1
+        lds     ZL, image + AT_TABLE
+        lds     ZH, image + AT_TABLE + 1
         add     ZL, r24
         adc     ZH, r25
+        subi    ZL, lo8(-(MODEL_ADDRESS))
+        sbci    ZH, hi8(-(MODEL_ADDRESS))
         lpm     r24, Z+
         lpm     r25, Z
         movw    ZL, r24
@@ -501,7 +503,7 @@ count_bytes:
         .section .text.kernel_context, "ax", @progbits
         .global kernel_context
 kernel_context:
-; enter: r25:r24 context, r22 its length, r21:r20 bucket mask, r19:r18 first bucket
+; enter: r25:r24 context
 ; uses:  what a C function may
         push    r2
         push    r3
@@ -514,14 +516,37 @@ kernel_context:
         push    r10
         push    YL
         push    YH
+        ldi     XH, CACHE
+        clr     XL
+        ldi     YH, A_LOW
+        clr     YL
+        lds     r22, image + AT_FIRST_PLACES
+        subi    r22, -3
+        lsr     r22
+        lsr     r22             ; 0 is 64
+        brne    recall
+        ldi     r22, 64
+recall: ld      r0, X+          ; 19 cycles for four
+        st      Y+, r0
+        ld      r0, X+
+        st      Y+, r0
+        ld      r0, X+
+        st      Y+, r0
+        ld      r0, X+
+        st      Y+, r0
+        dec     r22
+        brne    recall
+
         movw    XL, r24
-        mov     r2, XL          ; end
-        add     r2, r22
-        movw    r4, r20
-        movw    r6, r18
-        clr     r3              ; start * 7
+        lds     r2, image + AT_CONTEXT_LENGTH
+        add     r2, XL          ; end
+        lds     r4, image + AT_CONTEXT_MASK
+        lds     r5, image + AT_CONTEXT_MASK + 1
+        lds     r6, image + AT_QUERY_MASK
+        lds     r7, image + AT_QUERY_MASK + 1
         ldi     t, 31
         mov     r10, t
+        clr     r3              ; start * 7
 gram1:  mov     r8, r3          ; r9:r8 hash
         clr     r9
         ldi     r20, 3
@@ -537,7 +562,8 @@ grams:  ld      t, X+
         movw    r24, r8
         and     r24, r4
         and     r25, r5
-        add     r24, r6
+        sec                     ; first bucket: the mask and 1
+        adc     r24, r6
         adc     r25, r7
         rcall   count
         dec     r20
@@ -655,39 +681,13 @@ output: ld      xl, Y+
         pop     r14
         ret
 
-        .section .text.kernel_recall, "ax", @progbits
-        .global kernel_recall
-kernel_recall:
-; enter: r24 quads of places, 0 is 256
-; uses:  X, Z, r0
-        ldi     XH, CACHE
-        clr     XL
-        ldi     ZH, A_LOW
-        clr     ZL
-1:      ld      r0, X+          ; 19 cycles for four
-        st      Z+, r0
-        ld      r0, X+
-        st      Z+, r0
-        ld      r0, X+
-        st      Z+, r0
-        ld      r0, X+
-        st      Z+, r0
-        dec     r24
-        brne    1b
-        ret
-
-        .section .bss.kernel_table, "aw", @nobits
-        .global kernel_table
-kernel_table:
-        .skip   2
-
         .section .text.kernel_clear, "ax", @progbits
         .global kernel_clear
 kernel_clear:
-; enter: r24 places, 0 is 256
-; uses:  Z
+; uses:  r24, Z
+        lds     r24, image + AT_FIRST_PLACES
         clr     ZL
-1:      ldi     ZH, A_LOW
+1:      ldi     ZH, A_LOW       ; 12 cycles a place
         st      Z, r1
         ldi     ZH, B_LOW
         st      Z, r1
@@ -699,48 +699,81 @@ kernel_clear:
         ret
 
         .section .text.kernel_fold, "ax", @progbits
-        .global kernel_fold
+        .global kernel_fold, kernel_begin
 kernel_fold:
-; enter: r24 places, 0 is 256
-; uses:  r18 - r20, Z
-        clr     ZL
-1:      ldi     ZH, A_LOW       ; 24 cycles a place
-        ld      r18, Z
-        st      Z, r1
+; uses:  r18 - r20, r24, X
+        lds     r24, image + AT_FIRST_PLACES
+        clr     XL
+1:      ldi     XH, A_LOW       ; 24 cycles a place
+        ld      r18, X
+        st      X, r1
         mov     r19, r18        ; its sign
         lsl     r19
         sbc     r19, r19
-        ldi     ZH, B_LOW
-        ld      r20, Z
+        ldi     XH, B_LOW
+        ld      r20, X
         add     r20, r18
-        st      Z, r20
-        inc     ZH
-        ld      r20, Z
+        st      X, r20
+        inc     XH
+        ld      r20, X
         adc     r20, r19
-        st      Z, r20
-        inc     ZL
+        st      X, r20
+        inc     XL
         dec     r24
         brne    1b
         ret
 
-        .section .text.kernel_keep, "ax", @progbits
-        .global kernel_keep
-kernel_keep:
-; enter: r24 place, r22 count
-        mov     ZL, r24
-        ldi     ZH, CACHE
-        st      Z, r22
-        ret
-
-        .section .text.kernel_set, "ax", @progbits
-        .global kernel_set
-kernel_set:
-; enter: r24 place, r23:r22 sum
-        mov     ZL, r24
-        ldi     ZH, A_LOW
-        st      Z, r22
-        inc     ZH
-        st      Z, r23
+kernel_begin:
+; uses:  what a C function may
+        rcall   kernel_fold     ; leaves 0 in r24
+        lds     ZL, image + AT_TAPE
+        lds     ZH, image + AT_TAPE + 1
+        subi    ZL, lo8(-(MODEL_ADDRESS))
+        sbci    ZH, hi8(-(MODEL_ADDRESS))
+        lds     r25, image + AT_FIRST_PLACES
+        lds     r22, image + AT_ZERO
+        lds     r23, image + AT_FLOOR
+        clr     XL
+begin:  ldi     XH, B_LOW
+        ld      r18, X
+        inc     XH
+        ld      r19, X
+        lds     r20, image + AT_KIND
+        cpse    r20, r24
+        rjmp    begin_sum
+        lpm     r20, Z+         ; threshold
+        mov     r21, r20
+        lsl     r21
+        sbc     r21, r21
+        sub     r18, r20
+        sbc     r19, r21
+        add     r18, r22
+        adc     r19, r24
+        cp      r18, r23
+        cpc     r19, r24
+        brge    1f
+        mov     r18, r23
+1:      ldi     XH, CACHE
+        rjmp    begin_next
+begin_sum:
+        ldi     r21, INPUT_SCALE
+        mul     r19, r21
+        mov     r19, r0
+        mul     r18, r21
+        lpm     r18, Z+
+        lpm     r20, Z+
+        add     r18, r0
+        adc     r19, r20
+        add     r19, r1
+        ldi     XH, A_LOW + 1
+        st      X, r19
+        dec     XH
+begin_next:
+        st      X, r18
+        inc     XL
+        dec     r25
+        brne    begin
+        clr     r1
         ret
 
         .section .text.kernel_get, "ax", @progbits

@@ -5,9 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Checks the image: STATUS_OK, STATUS_NO_MODEL, STATUS_BAD_ABI or STATUS_BAD_MODEL. */
-uint8_t engine_open(void);
-
 void engine_query_begin(void);
 void engine_query_add(uint8_t byte);
 void engine_query_end(void);
@@ -17,7 +14,6 @@ uint8_t engine_pass(void);
 
 /* An output of the last pass. */
 int16_t engine_output(uint8_t row);
-uint8_t engine_classes(void);
 
 /* Tells a character model what was said. */
 void engine_context_add(uint8_t character);

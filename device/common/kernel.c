@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "crc.h"
+#include "image.h"
 #include "text.h"
 
 /* Places that the model uses, spares included, rounded up to fours. */
@@ -17,7 +18,6 @@ static union {
 } page_a;
 static uint16_t page_b[KERNEL_PLACES];
 static uint8_t cache[KERNEL_PLACES];
-tape_t kernel_table;
 
 typedef struct {
     uint8_t plus, minus; /* bytes of the two lists */
@@ -33,7 +33,7 @@ static column_t open_column(tape_t *tape, uint8_t length) {
 
 void kernel_count(uint16_t bucket) {
     /* The table has the offset of every fourth column. */
-    tape_t tape = tape_skip(kernel_table, bucket / BLOCK_COLUMNS * 2);
+    tape_t tape = tape_at(image.table + bucket / BLOCK_COLUMNS * 2);
     tape = tape_at(tape_word(&tape));
     uint8_t length = tape_next(&tape);
     for (uint8_t before = bucket % BLOCK_COLUMNS; before; before--) {
@@ -62,14 +62,13 @@ void kernel_count(uint16_t bucket) {
     }
 }
 
-static uint16_t context_mask, context_base;
+static void count_gram(uint16_t hash) {
+    kernel_count(image.query_mask + 1 + (hash & image.context_mask));
+}
 
-static void count_gram(uint16_t hash) { kernel_count(context_base + (hash & context_mask)); }
-
-void kernel_context(const uint8_t *context, uint8_t length, uint16_t mask, uint16_t base) {
-    context_mask = mask;
-    context_base = base;
-    text_context(context, length, count_gram);
+void kernel_context(const uint8_t *context) {
+    memcpy(page_a.counts, cache, sizeof cache);
+    text_context(context, image.context_length, count_gram);
 }
 
 static tape_t add_column(tape_t tape, uint8_t length, uint16_t *sums, uint16_t x) {
@@ -93,28 +92,32 @@ static tape_t add_column(tape_t tape, uint8_t length, uint16_t *sums, uint16_t x
     }
 }
 
-void kernel_clear(uint8_t places) {
-    (void)places;
+void kernel_clear(void) {
     memset(page_a.counts, 0, sizeof page_a.counts);
     memset(page_b, 0, sizeof page_b);
 }
 
-void kernel_fold(uint8_t places) {
+void kernel_fold(void) {
     uint8_t place = 0;
     do {
         page_b[place] += (uint16_t)(int8_t)page_a.counts[place];
         page_a.counts[place] = 0;
-    } while (++place != places);
+    } while (++place != image.first_places);
 }
 
-void kernel_keep(uint8_t place, uint8_t count) { cache[place] = count; }
-
-void kernel_recall(uint8_t fours) {
-    (void)fours;
-    memcpy(page_a.counts, cache, sizeof cache);
+void kernel_begin(void) {
+    kernel_fold();
+    tape_t tape = tape_at(image.tape);
+    uint8_t place = 0;
+    do {
+        if (image.kind == KIND_CHARACTER) {
+            int16_t count = (int16_t)page_b[place] - (int8_t)tape_next(&tape) + image.zero;
+            cache[place] = count < image.floor ? image.floor : (uint8_t)count;
+        } else {
+            page_a.sums[place] = (uint16_t)(page_b[place] * INPUT_SCALE + tape_word(&tape));
+        }
+    } while (++place != image.first_places);
 }
-
-void kernel_set(uint8_t place, uint16_t sum) { page_a.sums[place] = sum; }
 
 uint16_t kernel_get(bool in_b, uint8_t place) { return (in_b ? page_b : page_a.sums)[place]; }
 

@@ -10,29 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "spec.h"
 #include "tape.h"
 
-extern tape_t kernel_table; /* offsets of the first layer's columns; the engine sets it */
-
-/* Adds the first layer's column of a bucket to the counts, modulo 2^8. */
+/* A query: clears counts and B, counts the first layer's column of a bucket, moves signed counts to
+ * B before they can wrap. */
+void kernel_clear(void);
 void kernel_count(uint16_t bucket);
+void kernel_fold(void);
 
-/* Does so for every n-gram of a context: its hash, cut to `mask`, is a bucket behind `base`. */
-void kernel_context(const uint8_t *context, uint8_t length, uint16_t mask, uint16_t base);
+/* Its end: folds, and from what is in B makes the query's share of the counts, which is kept, or
+ * for a reply model the first layer's sums in A. */
+void kernel_begin(void);
 
-/* A long query: the first places, 0 for 256, of counts and of B are cleared; signed counts are
- * moved to B. */
-void kernel_clear(uint8_t places);
-void kernel_fold(uint8_t places);
-
-/* The query's share of the counts of a character model: kept by place, copied back by fours. */
-void kernel_keep(uint8_t place, uint8_t count);
-void kernel_recall(uint8_t fours);
-
-/* Sets a sum in A, reads one anywhere. */
-void kernel_set(uint8_t place, uint16_t sum);
-uint16_t kernel_get(bool in_b, uint8_t place);
+/* The counts of a pass: the query's share and every n-gram of a context. */
+void kernel_context(const uint8_t *context);
 
 /* Starts the sums of a layer and pushes each active row of the layer before it through its column.
  * That layer is in B or A, the new one in the other. Sums wrap modulo 2^16. The tape stands on the
@@ -42,5 +33,8 @@ tape_t kernel_push(tape_t tape, bool from_b);
 /* The first largest output of the last layer, on whose shape the tape stands; adds all outputs to
  * the digest. */
 uint8_t kernel_choose(tape_t tape, bool in_b, uint16_t *digest);
+
+/* A sum. */
+uint16_t kernel_get(bool in_b, uint8_t place);
 
 #endif

@@ -47,7 +47,7 @@ static void put_value(port_value_t number) {
 }
 
 static void put_reply(uint8_t class, bool act) {
-    tape_t tape = tape_at(image_word(image_word(AT_REPLIES) + 2 * class));
+    tape_t tape = tape_at(image_word(image.replies + 2 * class));
     uint8_t action = tape_next(&tape);
     port_value_t number = {0, 0};
     if (act && action != ACTION_NONE)
@@ -68,20 +68,16 @@ void reply_run(bool act, reply_pass_t each) {
     engine_query_end();
     reply.query_cycles += port_cycles() - start;
 
-    uint8_t kind = image_byte(AT_KIND);
-    uint8_t end = engine_classes() - 1;
-    uint16_t charset = image_word(AT_CHARSET);
-    uint8_t longest = image_byte(AT_MAX_REPLY);
     reply.status = STATUS_OK;
     for (bool last = false; !last;) {
         uint8_t from = reply.length;
         start = port_cycles();
         uint8_t class = engine_pass();
-        if (kind == KIND_CHARACTER && class != end) {
-            char c = (char)image_byte(charset + class);
+        if (image.kind == KIND_CHARACTER && class != image.classes - 1) {
+            char c = (char)image_byte(image.charset + class);
             put(c);
             engine_context_add((uint8_t)c);
-            last = reply.length == longest;
+            last = reply.length == image.max_reply;
         } else {
             last = true;
         }
@@ -93,7 +89,7 @@ void reply_run(bool act, reply_pass_t each) {
         if (cycles > reply.max_cycles)
             reply.max_cycles = cycles;
         reply.digest = engine_digest();
-        if (kind == KIND_REPLY)
+        if (image.kind == KIND_REPLY)
             put_reply(class, act);
         if (!each(from) && !last) {
             reply.status = STATUS_STOPPED;

@@ -71,22 +71,22 @@
 #define AT_CHECK 6
 #define AT_MODEL_CRC 8
 #define AT_LAYERS 0x0C
-#define AT_QUERY_BITS 0x0D
-#define AT_CONTEXT_BITS 0x0E
-#define AT_CONTEXT_LENGTH 0x0F
-#define AT_MAX_QUERY 0x10
-#define AT_MAX_REPLY 0x11
-#define AT_CLASSES 0x12
-#define AT_ZERO 0x13
-#define AT_FLOOR 0x14
-#define AT_FIRST_PLACES 0x15
-#define AT_CHARSET 0x16
-#define AT_REPLIES 0x18
-#define AT_NAME 0x1A
-#define AT_TAPE 0x1C
-#define AT_TABLE 0x1E
-#define AT_SECOND 0x20
-#define IMAGE_HEADER_BYTES 0x22
+#define AT_CONTEXT_LENGTH 0x0D
+#define AT_QUERY_MASK 0x0E
+#define AT_CONTEXT_MASK 0x10
+#define AT_MAX_QUERY 0x12
+#define AT_MAX_REPLY 0x13
+#define AT_CLASSES 0x14
+#define AT_ZERO 0x15
+#define AT_FLOOR 0x16
+#define AT_FIRST_PLACES 0x17
+#define AT_CHARSET 0x18
+#define AT_REPLIES 0x1A
+#define AT_NAME 0x1C
+#define AT_TAPE 0x1E
+#define AT_TABLE 0x20
+#define AT_SECOND 0x22
+#define IMAGE_HEADER_BYTES 0x24
 #define IMAGE_CHECK_FROM 8
 #define MODEL_ADDRESS 0x1A00
 #define PLACES 0x100
@@ -96,7 +96,7 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0xDC48
+#define SPEC_SUM 0x497A
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

@@ -128,8 +128,8 @@ def pack(model: Model, room: int | None = None) -> Image:
         "check": 0,
         "model_crc": model.crc,
         "layers": len(layers),
-        "query_bits": model.query_buckets.bit_length() - 1,
-        "context_bits": max(model.context_buckets.bit_length() - 1, 0),
+        "query_mask": model.query_buckets - 1,
+        "context_mask": max(model.context_buckets - 1, 0),
         "context_length": model.context_length,
         "max_query": max_query,
         "max_reply": model.max_reply,
@@ -180,7 +180,7 @@ def unpack(data: bytes) -> list[Layer]:
     """The layers in an image, in its own row order; the packer's tests compare them with the model's."""
     fields = header(data)
     counting = fields["kind"] == Kind.CHARACTER
-    inputs = (1 << fields["query_bits"]) + (1 << fields["context_bits"] if fields["context_bits"] else 0)
+    inputs = fields["query_mask"] + 1 + (fields["context_mask"] + 1 if counting else 0)
     places = fields["first_places"] or spec.PLACES
     starts = [np.frombuffer(data, "i1" if counting else "<i2", places, fields["tape"]).astype(np.int64)]
     at = struct.unpack_from("<H", data, fields["table"])[0]
