@@ -15,7 +15,7 @@
 ; Registers of kernel_push
 #define zero    r2
 #define c16     r3
-#define scale   r4  /* 2^(8 - shift); with it MUL shifts right */
+#define scale   r4  /* 2^(8 - shift): with it MUL shifts right; 0 where the shift is 0 */
 #define low0    r5  /* sum from which a row is active: 128 + 2^shift */
 #define high0   r6
 #define save    r7  /* place behind the row whose column is being added */
@@ -36,8 +36,6 @@
 #define len     r23 /* bytes of the column; then of its minus list */
 #define lo      r24
 #define hi      r25
-
-#define UNSHIFTED 7 /* of flags: shift is 0 */
 
 ; Two moves of nibble code, 20 cycles.
         .macro  PAIR tag, op
@@ -170,18 +168,17 @@ kernel_push:
         mov     sums_h, t
         inc     sums_h
 
-; The new sums: low bytes in pairs, high bytes 0 but for a list of exceptions.
+; The new sums: low bytes in fours, high bytes 0 but for a list of exceptions.
         mov     YH, sums_l
         clr     YL
         mov     XH, sums_h
         clr     XL
         lpm     n, Z+
-start:  lpm     t, Z+           ; 17 cycles for two
-        st      Y+, t
-        st      X+, zero
+start:  .rept   4               ; 31 cycles
         lpm     t, Z+
         st      Y+, t
         st      X+, zero
+        .endr
         dec     n
         brne    start
         lpm     n, Z+
@@ -205,8 +202,7 @@ scan_begin:
         ldi     t, 0x80
         tst     n
         brne    shift
-        set
-        bld     flags, UNSHIFTED
+        clr     t
         rjmp    shifted
 shift:  lsl     p
         dec     n
@@ -265,6 +261,7 @@ end:    movw    r24, ZL
         pop     r2
         ret
 
+go_odd: rjmp    odd
 go_wide:
         rjmp    wide
 
@@ -276,12 +273,11 @@ activate:
         mov     save, YL
         mov     YH, sums_l
         mov     XH, sums_h
-        sbrc    flags, UNSHIFTED
-        rjmp    unshifted
         mul     hi, scale
         movw    xl, r0
         mul     lo, scale
         or      xl, r1
+        breq    go_odd
         tst     xh
         brne    go_wide
 narrow: lpm     n, Z+
@@ -329,7 +325,9 @@ cactive:
         adc     hi, zero
         rjmp    activate
 
-unshifted:
+; The low byte of the activation is 0: of a multiple of 256, or all of it where the shift is 0.
+odd:    cpse    scale, zero
+        rjmp    wide
         movw    xl, lo
         tst     xh
         brne    wide

@@ -122,7 +122,7 @@ void kernel_begin(void) {
 uint16_t kernel_get(bool in_b, uint8_t place) { return (in_b ? page_b : page_a.sums)[place]; }
 
 static tape_t start_sums(tape_t tape, uint16_t *sums) {
-    uint16_t places = 2 * tape_next(&tape);
+    uint16_t places = 4 * tape_next(&tape);
     for (uint16_t place = 0; place < places; place++)
         sums[place] = tape_next(&tape);
     for (uint8_t left = tape_next(&tape); left; left--) {

@@ -1,27 +1,35 @@
 /* Makes replies: spells characters, or picks a text and performs its action. */
 #include "reply.h"
 
+#include <string.h>
+
 #include "engine.h"
 #include "image.h"
 #include "port.h"
 #include "tape.h"
 
 reply_t reply;
+static uint32_t started;
 
 void reply_begin(void) {
-    reply.query_cycles = 0;
-    reply.length = 0;
-    reply.passes = 0;
-    reply.cycles = 0;
-    reply.max_cycles = 0;
+    memset(&reply, 0, REPLY_END_BYTES);
     engine_query_begin();
 }
 
+/* Adds the cycles since `started` to a sum; returns them. */
+static __attribute__((noinline)) uint32_t add_lap(uint32_t *sum) {
+    uint32_t cycles = port_cycles() - started;
+    *sum += cycles;
+    return cycles;
+}
+
+static __attribute__((noinline)) void start_lap(void) { started = port_cycles(); }
+
 void reply_query(const uint8_t *bytes, uint8_t count) {
-    uint32_t start = port_cycles();
+    start_lap();
     while (count--)
         engine_query_add(*bytes++);
-    reply.query_cycles += port_cycles() - start;
+    add_lap(&reply.query_cycles);
 }
 
 static void put(char c) {
@@ -64,14 +72,14 @@ static void put_reply(uint8_t class, bool act) {
 }
 
 void reply_run(bool act, reply_pass_t each) {
-    uint32_t start = port_cycles();
+    start_lap();
     engine_query_end();
-    reply.query_cycles += port_cycles() - start;
+    add_lap(&reply.query_cycles);
 
     reply.status = STATUS_OK;
     for (bool last = false; !last;) {
         uint8_t from = reply.length;
-        start = port_cycles();
+        start_lap();
         uint8_t class = engine_pass();
         if (image.kind == KIND_CHARACTER && class != image.classes - 1) {
             char c = (char)image_byte(image.charset + class);
@@ -81,10 +89,8 @@ void reply_run(bool act, reply_pass_t each) {
         } else {
             last = true;
         }
-        uint32_t cycles = port_cycles() - start;
-        reply.passes++;
-        reply.cycles += cycles;
-        if (reply.passes == 1)
+        uint32_t cycles = add_lap(&reply.cycles);
+        if (!reply.passes++)
             reply.first_cycles = cycles;
         if (cycles > reply.max_cycles)
             reply.max_cycles = cycles;

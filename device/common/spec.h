@@ -88,7 +88,7 @@
 #define AT_SECOND 0x22
 #define IMAGE_HEADER_BYTES 0x24
 #define IMAGE_CHECK_FROM 8
-#define MODEL_ADDRESS 0x1A00
+#define MODEL_ADDRESS 0x1900
 #define PLACES 0x100
 #define GROUP_ROWS 0x0E
 #define BLOCK_COLUMNS 4
@@ -96,7 +96,7 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0x497A
+#define SPEC_SUM 0x59C0
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

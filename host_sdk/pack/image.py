@@ -393,21 +393,21 @@ def _placed(values: NDArray[np.int64], layout: Layout) -> NDArray[np.int64]:
 
 
 def _start(bias: NDArray[np.int16], layout: Layout) -> bytes:
-    """What sums start from: low bytes in pairs, then the places whose high byte is not 0."""
+    """What sums start from: low bytes in fours, then the places whose high byte is not 0."""
     sums = _placed((bias.astype(np.int64) + spec.PRESET) & 0xFFFF, layout)
     lows = (sums & 0xFF).astype(np.uint8).tobytes()
     highs = [(place, int(value) >> 8) for place, value in enumerate(sums) if value > 0xFF]
     if len(highs) > 0xFF:
         raise FitError("256 rows of one layer have biases beyond -128 to 127; 255 are the most.")
-    lows += b"\0" * (len(lows) % 2)
-    return bytes([len(lows) // 2]) + lows + bytes([len(highs)]) + b"".join(bytes(one) for one in highs)
+    lows += b"\0" * (-len(lows) % 4)
+    return bytes([len(lows) // 4]) + lows + bytes([len(highs)]) + b"".join(bytes(one) for one in highs)
 
 
 def _read_start(data: bytes, at: int) -> tuple[NDArray[np.int64], int]:
     """The sums that _start() wrote at `at`, and what follows."""
-    pairs = data[at]
-    sums = np.frombuffer(data, np.uint8, 2 * pairs, at + 1).astype(np.int64)
-    at += 1 + 2 * pairs
+    places = 4 * data[at]
+    sums = np.frombuffer(data, np.uint8, places, at + 1).astype(np.int64)
+    at += 1 + places
     for index in range(data[at]):
         sums[data[at + 1 + 2 * index]] += data[at + 2 + 2 * index] << 8
     return sums, at + 1 + 2 * data[at]

@@ -8,7 +8,7 @@ MAGIC = 0x4C55
 ABI = 2
 """Raised when a runtime could misread an older image."""
 
-MODEL_ADDRESS = 0x1A00
+MODEL_ADDRESS = 0x1900
 """Flash byte address of the image on the ATmega328P: everything below belongs to the runtime."""
 IDENT_ADDRESS = 0x68
 """Flash byte address of the runtime's identity, right behind the 26 interrupt vectors."""
