@@ -93,38 +93,39 @@
         rjmp    \tag\()3
         .endm
 
-        .macro  NIBBLES tag, op, step, none
-        ENTER   \tag, \none
+; Walks n bytes of a list; falls through behind the last.
+        .macro  NIBBLES tag, op, step
+        ENTER   \tag, \tag\()5
         CARRY   \tag\()1, 1, \step
         CARRY   \tag\()1, 2, \step
         CARRY   \tag\()2, 1, \step
         CARRY   \tag\()2, 2, \step
+        CARRY   \tag\()3, 1, \step
+        CARRY   \tag\()3, 2, \step
+        CARRY   \tag\()4, 1, \step
+        CARRY   \tag\()4, 2, \step
         PAIR    \tag\()1, \op
         PAIR    \tag\()2, \op
         PAIR    \tag\()3, \op
         PAIR    \tag\()4, \op
         dec     n
         brne    \tag\()1
-        rjmp    \none
-        CARRY   \tag\()3, 1, \step
-        CARRY   \tag\()3, 2, \step
-        CARRY   \tag\()4, 1, \step
-        CARRY   \tag\()4, 2, \step
+\tag\()5:
         .endm
 
-        .macro  PLACES_ tag, op, step, none
-        ENTER   \tag, \none
+        .macro  PLACES_ tag, op, step
+        ENTER   \tag, \tag\()5
+        CARRY   \tag\()1, 1, \step
+        CARRY   \tag\()2, 1, \step
+        CARRY   \tag\()3, 1, \step
+        CARRY   \tag\()4, 1, \step
         PLACE   \tag\()1, \op
         PLACE   \tag\()2, \op
         PLACE   \tag\()3, \op
         PLACE   \tag\()4, \op
         dec     n
         brne    \tag\()1
-        rjmp    \none
-        CARRY   \tag\()1, 1, \step
-        CARRY   \tag\()2, 1, \step
-        CARRY   \tag\()3, 1, \step
-        CARRY   \tag\()4, 1, \step
+\tag\()5:
         .endm
 
         .section .text.kernel_push, "ax", @progbits
@@ -219,9 +220,33 @@ shifted:
         mov     XH, done_h
         clr     YL
         clr     XL
-        sbrc    flags, 1        ; COUNTS
-        rjmp    cscan
+        bst     flags, 1        ; COUNTS
+        brts    cscan
+        rjmp    scan
 
+; Walks rows that are counts: 12 cycles for one that is not active.
+cscan:  ld      lo, Y+
+        lpm     len, Z+
+        cp      lo, zero0
+        brsh    cactive
+        add     ZL, len
+        adc     ZH, zero
+cnext:  dec     left
+        brne    cscan
+        dec     groups
+        breq    go_end
+        ldi     left, GROUP_ROWS
+        inc     YL              ; the spare
+        rjmp    cscan
+cactive:
+        sub     lo, zero0       ; count beyond the threshold
+        mul     lo, c32
+        movw    lo, r0
+        lpm     t, Z+           ; the sum at the threshold
+        dec     len
+        add     lo, t
+        adc     hi, zero
+        rjmp    activate
 ; Walks the rows of a finished layer: 15 cycles for one that is not active.
 scan:   ld      lo, Y+
         ld      hi, X+
@@ -234,37 +259,16 @@ skip:   add     ZL, len
 next:   dec     left
         brne    scan
         dec     groups
-        breq    end
+        breq    go_end
         ldi     left, GROUP_ROWS
         inc     YL              ; the spare
         inc     XL
         rjmp    scan
 
-end:    movw    r24, ZL
-        clr     r1
-        pop     YH
-        pop     YL
-        pop     r17
-        pop     r16
-        pop     r14
-        pop     r13
-        pop     r12
-        pop     r11
-        pop     r10
-        pop     r9
-        pop     r8
-        pop     r7
-        pop     r6
-        pop     r5
-        pop     r4
-        pop     r3
-        pop     r2
-        ret
-
+go_end: rjmp    end
 go_odd: rjmp    odd
 go_wide:
         rjmp    wide
-
 active: subi    lo, PRESET
         sbc     hi, zero
         brmi    skip            ; the few least sums pass the first test
@@ -286,10 +290,10 @@ narrow: lpm     n, Z+
         rjmp    in_bytes
         sub     len, n
         clr     YL
-        NIBBLES add, add, inc, added
-added:  clr     YL
+        NIBBLES add, add, inc
+        clr     YL
         mov     n, len
-        NIBBLES sub, sub, dec, column_end
+        NIBBLES sub, sub, dec
 
 ; Behind a column: back to the row after `save`.
 column_end:
@@ -297,33 +301,30 @@ column_end:
         mov     XL, save
         mov     YH, done_l
         mov     XH, done_h
-        sbrs    flags, 1        ; COUNTS
+        brts    1f
         rjmp    next
+1:      rjmp    cnext
 
-; Walks rows that are counts: 12 cycles for one that is not active.
-cnext:  dec     left
-        brne    cscan
-        dec     groups
-        breq    cend
-        ldi     left, GROUP_ROWS
-        inc     YL
-cscan:  ld      lo, Y+
-        lpm     len, Z+
-        cp      lo, zero0
-        brsh    cactive
-        add     ZL, len
-        adc     ZH, zero
-        rjmp    cnext
-cend:   rjmp    end
-cactive:
-        sub     lo, zero0       ; count beyond the threshold
-        mul     lo, c32
-        movw    lo, r0
-        lpm     t, Z+           ; the sum at the threshold
-        dec     len
-        add     lo, t
-        adc     hi, zero
-        rjmp    activate
+end:    movw    r24, ZL
+        clr     r1
+        pop     YH
+        pop     YL
+        pop     r17
+        pop     r16
+        pop     r14
+        pop     r13
+        pop     r12
+        pop     r11
+        pop     r10
+        pop     r9
+        pop     r8
+        pop     r7
+        pop     r6
+        pop     r5
+        pop     r4
+        pop     r3
+        pop     r2
+        ret
 
 ; The low byte of the activation is 0: of a multiple of 256, or all of it where the shift is 0.
 odd:    cpse    scale, zero
@@ -350,6 +351,7 @@ full:   lpm     n, Z+
         sbci    xh, -1
         mov     n, len
         rcall   wide_list
+        bst     flags, 1        ; COUNTS
         rjmp    column_end
 
 wide_list:
@@ -388,10 +390,9 @@ wide_add:
 in_bytes:
         andi    n, 0x7F
         sub     len, n
-        PLACES_ badd, add, inc, badded
-badded: mov     n, len
-        PLACES_ bsub, sub, dec, bytes_end
-bytes_end:
+        PLACES_ badd, add, inc
+        mov     n, len
+        PLACES_ bsub, sub, dec
         rjmp    column_end
 
         .section .text.kernel_count, "ax", @progbits
@@ -409,18 +410,18 @@ bytes_end:
         st      Y, t
         .endm
 
-        .macro  TICKS tag, step, none
+        .macro  TICKS tag, step
         clr     YL
         lsr     n
-        brcs    8f
-        breq    \none
+        brcc    8f
+        inc     n
+        rjmp    \tag\()2
+8:      breq    9f
         TICK    \tag\()1, \step
         TICK    \tag\()2, \step
         dec     n
         brne    \tag\()1
-        rjmp    \none
-8:      inc     n
-        rjmp    \tag\()2
+9:
         .endm
 
         .global kernel_count
@@ -465,16 +466,16 @@ skim:   lpm     len, Z+         ; 9 cycles for a column before it
 found:  ldi     YH, A_LOW
         ldi     r21, 16
         subi    len, 1
-        brcs    counted         ; no weights at all
-        lpm     n, Z+
+        brcc    1f
+        ret                     ; no weights at all
+1:      lpm     n, Z+
         sbrc    n, 7            ; BYTE_CODE
         rjmp    count_bytes
         sub     len, n
-        TICKS   up, inc, upped
-counted:
+        TICKS   up, inc
+        mov     n, len
+        TICKS   down, dec
         ret
-upped:  mov     n, len
-        TICKS   down, dec, counted
 
 ; Byte code is rare in the first layer.
 count_bytes:
@@ -496,7 +497,7 @@ count_bytes:
         st      Y, t
 4:      dec     len
         brne    3b
-        rjmp    counted
+        ret
 
         .section .text.kernel_context, "ax", @progbits
         .global kernel_context
@@ -636,21 +637,31 @@ kernel_choose:
         clr     XL
         lpm     left, Z+
         lpm     groups, Z+
-        lpm     ZH, Z           ; shift
+        lpm     t, Z            ; shift
         clr     ZL              ; row
-        movw    r14, ZL         ; best row
+        clr     r14             ; best row
+        clr     r15
         ldi     n, 0x00         ; least of all
         ldi     len, 0x80
-output: ld      xl, Y+
+        clt
+        tst     t
+        brne    1f
+        set                     ; shift is 0
+1:      ldi     p, 0x80         ; 2^(8 - shift)
+        rjmp    3f
+2:      lsr     p
+3:      dec     t
+        brne    2b
+output: ld      t, Y+           ; 52 cycles a row
         ld      xh, X+
-        subi    xl, PRESET
-        sbc     xh, r1
-        mov     t, ZH
-        rjmp    2f
-1:      asr     xh
-        ror     xl
-2:      dec     t
-        brpl    1b
+        subi    t, PRESET
+        sbc     xh, r15
+        brts    unshifted
+        mulsu   xh, p
+        movw    xl, r0
+        mul     t, p
+        or      xl, r1
+compare:
         cp      n, xl
         cpc     len, xh
         brge    3f
@@ -670,6 +681,7 @@ output: ld      xl, Y+
         pop     XL
         st      X+, r24
         st      X, r25
+        clr     r1
         mov     r24, r14
         pop     YH
         pop     YL
@@ -678,6 +690,9 @@ output: ld      xl, Y+
         pop     r15
         pop     r14
         ret
+unshifted:
+        mov     xl, t
+        rjmp    compare
 
         .section .text.kernel_clear, "ax", @progbits
         .global kernel_clear
