@@ -652,6 +652,10 @@ kernel_choose:
 2:      lsr     p
 3:      dec     t
         brne    2b
+        rjmp    output
+unshifted:
+        mov     xl, t
+        rjmp    compare
 output: ld      t, Y+           ; 52 cycles a row
         ld      xh, X+
         subi    t, PRESET
@@ -690,9 +694,6 @@ compare:
         pop     r15
         pop     r14
         ret
-unshifted:
-        mov     xl, t
-        rjmp    compare
 
         .section .text.kernel_clear, "ax", @progbits
         .global kernel_clear
