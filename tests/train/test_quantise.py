@@ -33,7 +33,7 @@ def test_weights_are_values_of_their_code(code: WeightCode, latent: list[float])
     for before, after, gradient in zip(latent, y.tolist(), x.grad.tolist(), strict=True):
         assert after == int(after)
         assert low <= after <= high
-        assert gradient == (low - 0.5 <= before <= high + 0.5 if code is not WeightCode.BINARY else abs(before) <= 1)
+        assert gradient == (low <= round(before) <= high if code is not WeightCode.BINARY else abs(before) <= 1)
         assert abs(after - min(max(before, low), high)) <= (0.5 if code is not WeightCode.BINARY else 1)
     assert code is not WeightCode.BINARY or 0 not in y.tolist()
 
