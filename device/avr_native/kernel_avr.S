@@ -10,6 +10,7 @@
 #define CACHE 1 /* of a query */
 #define A_LOW 2 /* high bytes one page on */
 #define B_LOW 4
+#define FOLD_STARTS 16 /* of the context; three n-grams each */
 #define SWAP (A_LOW ^ B_LOW)
 
 ; Registers of kernel_push
@@ -515,8 +516,19 @@ kernel_context:
         push    r10
         push    YL
         push    YH
-        ldi     XH, CACHE
-        clr     XL
+        push    r11
+        movw    r8, r24
+        clt                     ; T: sums, for counts would not fit a byte
+        lds     t, image + AT_ZERO
+        lds     p, image + AT_FLOOR
+        sub     t, p
+        brpl    recall_begin
+        set
+        rcall   kernel_clear
+        rjmp    grams_begin
+recall_begin:
+        ldi     ZH, CACHE
+        clr     ZL
         ldi     YH, A_LOW
         clr     YL
         lds     r22, image + AT_FIRST_PLACES
@@ -525,24 +537,23 @@ kernel_context:
         lsr     r22             ; 0 is 64
         brne    recall
         ldi     r22, 64
-recall: ld      r0, X+          ; 19 cycles for four
+recall: .rept   4               ; 19 cycles
+        ld      r0, Z+
         st      Y+, r0
-        ld      r0, X+
-        st      Y+, r0
-        ld      r0, X+
-        st      Y+, r0
-        ld      r0, X+
-        st      Y+, r0
+        .endr
         dec     r22
         brne    recall
 
-        movw    XL, r24
+grams_begin:
+        movw    XL, r8
         lds     r2, image + AT_CONTEXT_LENGTH
         add     r2, XL          ; end
         lds     r4, image + AT_CONTEXT_MASK
         lds     r5, image + AT_CONTEXT_MASK + 1
         lds     r6, image + AT_QUERY_MASK
         lds     r7, image + AT_QUERY_MASK + 1
+        ldi     t, FOLD_STARTS
+        mov     r11, t
         ldi     t, 31
         mov     r10, t
         clr     r3              ; start * 7
@@ -571,12 +582,32 @@ grams:  ld      t, X+
         brne    grams
 1:      ldi     t, 7
         add     r3, t
+        clr     r25
         sbiw    XL, 2           ; back to the start but one: 3 - left grams were read
         add     XL, r20
         adc     XH, r25
+        brtc    2f
+        dec     r11
+        brne    2f
+        ldi     t, FOLD_STARTS
+        mov     r11, t
+        clr     r1
+        rcall   kernel_fold
+2:
         cp      XL, r2
         brne    gram1
         clr     r1
+        brtc    2f
+        rcall   kernel_fold
+        lds     ZL, image + AT_TAPE
+        lds     ZH, image + AT_TAPE + 1
+        lds     t, image + AT_FIRST_PLACES
+        subi    t, 1            ; behind 1 to 256 thresholds
+        add     ZL, t
+        adc     ZH, r1
+        adiw    ZL, 1
+        rcall   sums
+2:      pop     r11
         pop     YH
         pop     YL
         pop     r10
@@ -715,24 +746,24 @@ kernel_clear:
         .section .text.kernel_fold, "ax", @progbits
         .global kernel_fold, kernel_begin
 kernel_fold:
-; uses:  r18 - r20, r24, X
+; uses:  r18 - r20, r24, Z
         lds     r24, image + AT_FIRST_PLACES
-        clr     XL
-1:      ldi     XH, A_LOW       ; 24 cycles a place
-        ld      r18, X
-        st      X, r1
+        clr     ZL
+1:      ldi     ZH, A_LOW       ; 24 cycles a place
+        ld      r18, Z
+        st      Z, r1
         mov     r19, r18        ; its sign
         lsl     r19
         sbc     r19, r19
-        ldi     XH, B_LOW
-        ld      r20, X
+        ldi     ZH, B_LOW
+        ld      r20, Z
         add     r20, r18
-        st      X, r20
-        inc     XH
-        ld      r20, X
+        st      Z, r20
+        inc     ZH
+        ld      r20, Z
         adc     r20, r19
-        st      X, r20
-        inc     XL
+        st      Z, r20
+        inc     ZL
         dec     r24
         brne    1b
         ret
@@ -742,19 +773,20 @@ kernel_begin:
         rcall   kernel_fold     ; leaves 0 in r24
         lds     ZL, image + AT_TAPE
         lds     ZH, image + AT_TAPE + 1
+        lds     r20, image + AT_KIND
+        clt
+        cpse    r20, r24
+        rjmp    sums
         subi    ZL, lo8(-(MODEL_ADDRESS))
         sbci    ZH, hi8(-(MODEL_ADDRESS))
         lds     r25, image + AT_FIRST_PLACES
         lds     r22, image + AT_ZERO
         lds     r23, image + AT_FLOOR
         clr     XL
-begin:  ldi     XH, B_LOW
+keep:   ldi     XH, B_LOW
         ld      r18, X
         inc     XH
         ld      r19, X
-        lds     r20, image + AT_KIND
-        cpse    r20, r24
-        rjmp    begin_sum
         lpm     r20, Z+         ; threshold
         mov     r21, r20
         lsl     r21
@@ -768,9 +800,33 @@ begin:  ldi     XH, B_LOW
         brge    1f
         mov     r18, r23
 1:      ldi     XH, CACHE
-        rjmp    begin_next
-begin_sum:
-        ldi     r21, INPUT_SCALE
+        st      X, r18
+        inc     XL
+        dec     r25
+        brne    keep
+        ret
+
+sums:
+; enter: ZH:ZL offset of the biases, T: B lacks the query's share
+; uses:  r18 - r22, r25, X, Z
+        subi    ZL, lo8(-(MODEL_ADDRESS))
+        sbci    ZH, hi8(-(MODEL_ADDRESS))
+        lds     r25, image + AT_FIRST_PLACES
+        clr     XL
+sum:    ldi     XH, B_LOW
+        ld      r18, X
+        inc     XH
+        ld      r19, X
+        brtc    1f
+        ldi     XH, CACHE
+        ld      r20, X
+        subi    r20, SUMS_ZERO
+        mov     r21, r20
+        lsl     r21
+        sbc     r21, r21
+        add     r18, r20
+        adc     r19, r21
+1:      ldi     r21, INPUT_SCALE
         mul     r19, r21
         mov     r19, r0
         mul     r18, r21
@@ -782,11 +838,10 @@ begin_sum:
         ldi     XH, A_LOW + 1
         st      X, r19
         dec     XH
-begin_next:
         st      X, r18
         inc     XL
         dec     r25
-        brne    begin
+        brne    sum
         clr     r1
         ret
 

@@ -1,8 +1,15 @@
 /* The model image, apart from its tape. */
 #include "image.h"
 
+#include <stddef.h>
+
 #include "crc.h"
 #include "tape.h"
+
+_Static_assert(sizeof(image_t) == IMAGE_HEADER_BYTES, "header");
+_Static_assert(offsetof(image_t, second) == AT_SECOND, "header");
+_Static_assert(offsetof(image_t, charset) == AT_CHARSET, "header");
+_Static_assert(offsetof(image_t, query_mask) == AT_QUERY_MASK, "header");
 
 image_t image;
 

@@ -2,7 +2,6 @@
 #ifndef IMAGE_H
 #define IMAGE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "spec.h"
@@ -31,11 +30,6 @@ typedef struct __attribute__((packed)) {
     uint16_t table;
     uint16_t second;
 } image_t;
-
-_Static_assert(sizeof(image_t) == IMAGE_HEADER_BYTES, "header");
-_Static_assert(offsetof(image_t, second) == AT_SECOND, "header");
-_Static_assert(offsetof(image_t, charset) == AT_CHARSET, "header");
-_Static_assert(offsetof(image_t, query_mask) == AT_QUERY_MASK, "header");
 
 extern image_t image; /* valid after image_open() */
 

@@ -18,6 +18,9 @@ static union {
 } page_a;
 static uint16_t page_b[KERNEL_PLACES];
 static uint8_t cache[KERNEL_PLACES];
+static uint8_t unfolded;
+
+#define FOLD_GRAMS 60 /* columns of weights from -2 to 1 that a byte can count */
 
 typedef struct {
     uint8_t plus, minus; /* bytes of the two lists */
@@ -62,13 +65,66 @@ void kernel_count(uint16_t bucket) {
     }
 }
 
+void kernel_clear(void) {
+    memset(page_a.counts, 0, sizeof page_a.counts);
+    memset(page_b, 0, sizeof page_b);
+}
+
+void kernel_fold(void) {
+    uint8_t place = 0;
+    do {
+        page_b[place] += (uint16_t)(int8_t)page_a.counts[place];
+        page_a.counts[place] = 0;
+    } while (++place != image.first_places);
+    unfolded = 0;
+}
+
+/* Whether the counts of a character model would not fit a byte, and sums are formed instead. */
+static bool sums_needed(void) { return (uint8_t)(image.zero - image.floor) >= SUMS_ZERO; }
+
+/* The first layer's sums from the counts in B; its biases are so far behind the tape's start. */
+static void start_first(uint16_t offset) {
+    tape_t tape = tape_at(image.tape + offset);
+    uint8_t place = 0;
+    do
+        page_a.sums[place] = (uint16_t)(page_b[place] * INPUT_SCALE + tape_word(&tape));
+    while (++place != image.first_places);
+}
+
+void kernel_begin(void) {
+    kernel_fold();
+    if (image.kind != KIND_CHARACTER) {
+        start_first(0);
+        return;
+    }
+    tape_t tape = tape_at(image.tape);
+    uint8_t place = 0;
+    do {
+        int16_t count = (int16_t)page_b[place] - (int8_t)tape_next(&tape) + image.zero;
+        cache[place] = count < image.floor ? image.floor : (uint8_t)count;
+    } while (++place != image.first_places);
+}
+
 static void count_gram(uint16_t hash) {
     kernel_count(image.query_mask + 1 + (hash & image.context_mask));
+    if (sums_needed() && ++unfolded == FOLD_GRAMS)
+        kernel_fold();
 }
 
 void kernel_context(const uint8_t *context) {
-    memcpy(page_a.counts, cache, sizeof cache);
+    if (sums_needed())
+        kernel_clear();
+    else
+        memcpy(page_a.counts, cache, sizeof cache);
     text_context(context, image.context_length, count_gram);
+    if (!sums_needed())
+        return;
+    kernel_fold();
+    uint8_t place = 0;
+    do
+        page_b[place] += cache[place] - SUMS_ZERO;
+    while (++place != image.first_places);
+    start_first((uint8_t)(image.first_places - 1) + 1);
 }
 
 static tape_t add_column(tape_t tape, uint8_t length, uint16_t *sums, uint16_t x) {
@@ -90,33 +146,6 @@ static tape_t add_column(tape_t tape, uint8_t length, uint16_t *sums, uint16_t x
             return tape;
         added = -x;
     }
-}
-
-void kernel_clear(void) {
-    memset(page_a.counts, 0, sizeof page_a.counts);
-    memset(page_b, 0, sizeof page_b);
-}
-
-void kernel_fold(void) {
-    uint8_t place = 0;
-    do {
-        page_b[place] += (uint16_t)(int8_t)page_a.counts[place];
-        page_a.counts[place] = 0;
-    } while (++place != image.first_places);
-}
-
-void kernel_begin(void) {
-    kernel_fold();
-    tape_t tape = tape_at(image.tape);
-    uint8_t place = 0;
-    do {
-        if (image.kind == KIND_CHARACTER) {
-            int16_t count = (int16_t)page_b[place] - (int8_t)tape_next(&tape) + image.zero;
-            cache[place] = count < image.floor ? image.floor : (uint8_t)count;
-        } else {
-            page_a.sums[place] = (uint16_t)(page_b[place] * INPUT_SCALE + tape_word(&tape));
-        }
-    } while (++place != image.first_places);
 }
 
 uint16_t kernel_get(bool in_b, uint8_t place) { return (in_b ? page_b : page_a.sums)[place]; }

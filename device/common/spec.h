@@ -90,13 +90,14 @@
 #define IMAGE_CHECK_FROM 8
 #define MODEL_ADDRESS 0x1900
 #define PLACES 0x100
+#define SUMS_ZERO 0x80
 #define GROUP_ROWS 0x0E
 #define BLOCK_COLUMNS 4
 #define PRESET 0x80
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0x59C0
+#define SPEC_SUM 0x9242
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

@@ -25,11 +25,11 @@ void text_query_add(uint8_t byte, text_hash_t use) {
 }
 
 void text_context(const uint8_t *context, uint8_t length, text_hash_t use) {
-    for (uint8_t start = 0; start < length; start++) {
-        uint16_t hash = (uint16_t)(start * 7);
-        for (uint8_t i = start; i < start + 3 && i < length; i++) {
-            hash = (uint16_t)(hash * BASE + context[i]);
+    for (uint8_t n = 1; n <= 3; n++)
+        for (uint8_t start = 0; start + n <= length; start++) {
+            uint16_t hash = (uint16_t)(start * 7);
+            for (uint8_t i = start; i < start + n; i++)
+                hash = (uint16_t)(hash * BASE + context[i]);
             use(hash);
         }
-    }
 }

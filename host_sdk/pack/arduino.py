@@ -125,7 +125,7 @@ def _model_c(image: Image) -> str:
 
 #include <avr/pgmspace.h>
 
-const uint8_t ulm_image[] PROGMEM = {{
+const uint8_t ulm_packed[] PROGMEM = {{
     {body},
 }};
 """
@@ -147,11 +147,11 @@ extern "C"
 #else
 extern
 #endif
-const uint8_t ulm_image[];
+const uint8_t ulm_packed[];
 
 /* The image lies wherever the linker puts it. */
 #undef MODEL_ADDRESS
-#define MODEL_ADDRESS ((uint16_t)ulm_image)
+#define MODEL_ADDRESS ((uint16_t)ulm_packed)
 
 /* This model needs no more. */
 #define KERNEL_PLACES {places}

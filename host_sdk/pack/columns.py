@@ -109,22 +109,21 @@ def _named(column: NDArray[np.int8], layout: Layout, sign: int) -> list[int]:
 
 
 def _moves(plus: list[int], minus: list[int], layout: Layout) -> tuple[list[int], list[int]] | None:
-    """Moves of both lists, an even number in each; None when a list cannot be made even."""
-    lists = [sorted(plus), sorted(minus)]
-    while (gap := _unbridged(lists, layout)) is not None:
-        for one in lists:  # +x and -x at the same place: nothing
-            one.append(gap)
-            one.sort()
-    paths = [_bridge(one, layout.spares) for one in lists]
-    odd = [len(path) % 2 for path in paths]
-    if all(odd) and not all(_pad(path, layout.spares) for path in paths):
-        shared = lists[0][-1]
-        paths = [_bridge(sorted([*one, shared]), layout.spares) for one in lists]
-        return None if any(len(path) % 2 for path in paths) else (_steps(paths[0]), _steps(paths[1]))
-    for path in paths:
-        if len(path) % 2 and not _pad(path, layout.spares):
-            return None
-    return _steps(paths[0]), _steps(paths[1])
+    """Moves of both lists, an even number in each; None when a list cannot be made even.
+
+    Where no spare is near, a place that both lists name is as good: x is added there and subtracted again.
+    """
+    named = sorted({*plus, *minus, int(layout.of_rows[-1])}, reverse=True)
+    for shared in ([], *([place] for place in named), *([place, place] for place in named)):
+        lists = [sorted([*plus, *shared]), sorted([*minus, *shared])]
+        while (gap := _unbridged(lists, layout)) is not None:
+            for one in lists:
+                one.append(gap)
+                one.sort()
+        paths = [_bridge(one, layout.spares) for one in lists]
+        if all(len(path) % 2 == 0 or _pad(path, layout.spares) for path in paths):
+            return _steps(paths[0]), _steps(paths[1])
+    return None
 
 
 def _unbridged(lists: Sequence[list[int]], layout: Layout) -> int | None:

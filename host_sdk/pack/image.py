@@ -22,8 +22,8 @@ from host_sdk.spec.protocol import MAX_QUERY
 _FORMATS = {1: "B", 2: "H", 4: "I"}
 _HEADER = struct.Struct("<" + "".join(_FORMATS[size] for _, _, size in spec.HEADER))
 _SCAN = struct.Struct("<BBBBB")
-LEAST_QUERY = 40
-"""Characters of a query that a board must be able to take."""
+GOOD_QUERY = 80
+"""Characters of a query for which speed is given up: a line that a person can type."""
 NIBBLE_CYCLES, BYTE_CYCLES = 10.4, 9.4
 """Of one addition in device/avr_native/kernel_avr.S: what the packer weighs the codes with."""
 _SPARSE_CODES = (WeightCode.BINARY, WeightCode.TERNARY, WeightCode.TWO_BIT)
@@ -38,6 +38,7 @@ class Image:
     max_query: int  # characters
     widths: tuple[int, ...]  # rows kept of each layer
     dropped_rows: int
+    counted: bool  # first layer in counts of one byte
     byte_columns: tuple[int, ...]  # columns in byte code, per layer
     byte_column_bytes: int  # what they take more than in nibbles
     additions: float  # expected in one pass behind the query, those to spare places included
@@ -50,6 +51,7 @@ class Image:
             "max_query": self.max_query,
             "widths": list(self.widths),
             "dropped_rows": self.dropped_rows,
+            "counted": self.counted,
             "byte_columns": list(self.byte_columns),
             "byte_column_bytes": self.byte_column_bytes,
             "additions": round(self.additions),
@@ -141,7 +143,7 @@ def pack(model: Model, room: int | None = None) -> Image:
         "replies": replies_at,
         "name": spec.HEADER_BYTES,
         "tape": tape_at,
-        "table": tape_at + layouts[0].places * (1 if counts else 2),
+        "table": tape_at + layouts[0].places * (2 if not counts else 3 if counts.as_sums else 1),
         "second": tape_at + first_bytes,
     }
     data = bytearray(_HEADER.pack(*(fields[name] for name, _, _ in spec.HEADER)) + body)
@@ -154,6 +156,7 @@ def pack(model: Model, room: int | None = None) -> Image:
         max_query=max_query,
         widths=widths,
         dropped_rows=sum(layer.rows for layer in model.layers) - sum(widths),
+        counted=counts is not None and not counts.as_sums,
         byte_columns=tuple(sum(number == at for at, _ in faster) for number in range(len(layers))),
         byte_column_bytes=sum(one.growth for _, one in faster),
         additions=sum(
@@ -179,10 +182,13 @@ def header(data: bytes) -> dict[str, int]:
 def unpack(data: bytes) -> list[Layer]:
     """The layers in an image, in its own row order; the packer's tests compare them with the model's."""
     fields = header(data)
-    counting = fields["kind"] == Kind.CHARACTER
-    inputs = fields["query_mask"] + 1 + (fields["context_mask"] + 1 if counting else 0)
+    character = fields["kind"] == Kind.CHARACTER
+    counting = character and fields["zero"] - fields["floor"] < spec.SUMS_ZERO
+    inputs = fields["query_mask"] + 1 + (fields["context_mask"] + 1 if character else 0)
     places = fields["first_places"] or spec.PLACES
-    starts = [np.frombuffer(data, "i1" if counting else "<i2", places, fields["tape"]).astype(np.int64)]
+    skipped = places if character and not counting else 0
+    start = np.frombuffer(data, "i1" if counting else "<i2", places, fields["tape"] + skipped)
+    starts = [start.astype(np.int64)]
     at = struct.unpack_from("<H", data, fields["table"])[0]
     coded: list[list[bytes]] = [[]]
     for _ in range(inputs):
@@ -263,10 +269,11 @@ def _activity(model: Model, kept: Sequence[NDArray[np.int64]]) -> list[NDArray[n
 
 @dataclass(frozen=True)
 class _Counts:
-    """The first layer of a character model in counts of one byte: 32 counts + bias is a sum.
+    """How the first layer of a character model is counted; 32 counts + bias is a sum.
 
     A row is active from a threshold of counts on. Its byte is its count less the threshold, plus `zero`; the query's
-    share is cut from below at `floor`, so that the context can neither wrap it nor lift it to `zero`.
+    share is cut from below at `floor`, so that the context can neither wrap it nor lift it to `zero`. Where bytes are
+    too small for that, `as_sums`, only the query's share is a byte, and every pass forms sums of two bytes: slower.
     """
 
     threshold: NDArray[np.int64]  # (rows,)
@@ -274,12 +281,18 @@ class _Counts:
     zero: int
     floor: int
     max_query: int
+    as_sums: bool = False
 
     @classmethod
     def of(cls, first: Layer, model: Model) -> _Counts:
-        """The numbers for a first layer in packing order; FitError when one byte cannot hold the counts."""
-        if len(model.layers) < 2:
-            raise FitError("A character model of one layer does not run on a bare AVR; train it with a hidden layer.")
+        """The faster way for a first layer in packing order if it takes queries of GOOD_QUERY characters."""
+        ways = [cls._counted(first, model), cls._summed(first, model)]
+        if len(model.layers) < 2 or ways[0].max_query < min(GOOD_QUERY, ways[1].max_query):
+            return ways[1]
+        return ways[0]
+
+    @classmethod
+    def _counted(cls, first: Layer, model: Model) -> _Counts:
         bias = first.bias.astype(np.int64)
         query, context = np.hsplit(first.weights.astype(np.int64), [model.query_buckets])
         grams = context_grams(model.context_length)
@@ -288,23 +301,28 @@ class _Counts:
         zero = floor + int(rise.max()) + 1
         threshold = -((bias - (1 << first.shift)) // INPUT_SCALE)
         # A byte must hold zero - threshold + what query and context add, and no true sum may wrap.
-        above = 0xFF - zero - rise + threshold
-        above = np.minimum(above, (32767 - bias) // INPUT_SCALE - rise)
+        above = np.minimum(0xFF - zero + threshold, (32767 - bias) // INPUT_SCALE) - rise
         below = (bias + 32768) // INPUT_SCALE - floor
         longest = np.minimum(
             np.where((query > 0).any(axis=1), above, np.where(above < 0, -1, MAX_QUERY)),
             below // np.maximum(-query.min(axis=1), 1),
         )
         longest = np.where((threshold < -128) | (threshold > 127), -1, longest)
-        max_query = min(MAX_QUERY, int(longest.min()))
-        if max_query < LEAST_QUERY:
-            row = int(longest.argmin())
-            raise FitError(
-                f"Row {row} of the first layer (bias {bias[row]}, context of {grams} n-grams) would count only "
-                f"{max(max_query, 0)} characters of a query in one byte; {LEAST_QUERY} are the least. Train again with "
-                "weight decay on the biases, or with a shorter context."
-            )
-        return cls(threshold, bias + INPUT_SCALE * threshold, zero, floor, max_query)
+        return cls(threshold, bias + INPUT_SCALE * threshold, zero, floor, min(MAX_QUERY, int(longest.min())))
+
+    @classmethod
+    def _summed(cls, first: Layer, model: Model) -> _Counts:
+        bias = first.bias.astype(np.int64)
+        query, context = np.hsplit(first.weights.astype(np.int64), [model.query_buckets])
+        grams = context_grams(model.context_length)
+        # A row that was cut must stay inactive, and its true sum may not wrap.
+        top = INPUT_SCALE * (grams * np.maximum(context.max(axis=1), 0) - spec.SUMS_ZERO) + bias
+        bottom = bias - 2 * INPUT_SCALE * (0xFF - spec.SUMS_ZERO + grams)
+        shown = len(model.layers) == 1
+        unsure = (query.min(axis=1) < -1) & (shown | (top >> first.shift > 0) | (bottom < -32768))
+        max_query = (0xFF - spec.SUMS_ZERO) // (2 if unsure.any() else 1)  # so short that nothing is cut
+        none = np.zeros(first.rows, np.int64)
+        return cls(none, none, spec.SUMS_ZERO, 0, max_query, as_sums=True)
 
 
 def _replies(model: Model, at: int) -> bytes:
@@ -353,10 +371,11 @@ def _tape(
     def code(number: int, index: int, one: _Column) -> bytes:
         return one.in_bytes if (number, index) in chosen and one.in_bytes else one.nibbles
 
+    tape = b""
     if counts:
         tape = _placed(counts.threshold, layouts[0]).astype("i1").tobytes()
-    else:
-        tape = _placed(layers[0].bias.astype(np.int64) + spec.PRESET, layouts[0]).astype("<u2").tobytes()
+    if not counts or counts.as_sums:
+        tape += _placed(layers[0].bias.astype(np.int64) + spec.PRESET, layouts[0]).astype("<u2").tobytes()
     first = [_sized(code(0, index, one) if one.nibbles != b"\0" else b"") for index, one in enumerate(columns[0])]
     blocks = len(first) // spec.BLOCK_COLUMNS
     places = at + len(tape) + 2 * blocks + np.cumsum([0, *(len(one) for one in first)])[: -1 : spec.BLOCK_COLUMNS]
@@ -364,17 +383,18 @@ def _tape(
         raise FitError(f"The first layer takes {places[-1]} bytes, more than flash; train it sparser or smaller.")
     tape += places.astype("<u2").tobytes() + b"".join(first)
     first_bytes = len(tape)
+    in_counts = counts is not None and not counts.as_sums
     for number, layer in enumerate(layers):
         if number:
-            before = counts if number == 1 else None
+            before = counts if number == 1 and in_counts else None
             for index, one in enumerate(columns[number]):
                 lead = bytes([int(before.rest[index])]) if before else b""
                 tape += _sized(lead + code(number, index, one))
         if number + 1 < len(layers):
             tape += _start(layers[number + 1].bias, layouts[number + 1])
-        flags = (LayerFlag.SATURATE if layer.saturate else 0) | (LayerFlag.COUNTS if counts and not number else 0)
+        flags = (LayerFlag.SATURATE if layer.saturate else 0) | (LayerFlag.COUNTS if in_counts and not number else 0)
         layout = layouts[number]
-        zero = counts.zero if counts and not number else 0
+        zero = counts.zero if counts and in_counts and not number else 0
         tape += _SCAN.pack(layout.first & 0xFF, layout.groups, layer.shift, flags, zero)
     return tape, first_bytes
 

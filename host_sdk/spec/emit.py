@@ -48,7 +48,7 @@ def _numbers() -> Iterator[tuple[str, int]]:
         yield f"AT_{name.upper()}", offset
     for name in ("HEADER_BYTES", "CHECK_FROM"):
         yield f"IMAGE_{name}", getattr(image, name)
-    for name in ("MODEL_ADDRESS", "PLACES", "GROUP_ROWS", "BLOCK_COLUMNS", "PRESET", "BYTE_CODE"):
+    for name in ("MODEL_ADDRESS", "PLACES", "SUMS_ZERO", "GROUP_ROWS", "BLOCK_COLUMNS", "PRESET", "BYTE_CODE"):
         yield name, getattr(image, name)
     yield "RUNTIME_IDENT_ADDRESS", image.IDENT_ADDRESS
     yield "VALUE_MARK", image.VALUE_MARK

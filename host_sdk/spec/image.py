@@ -54,6 +54,9 @@ CHECK_FROM = 8
 # First layer of a character model: a row's count byte is its count less its threshold, plus `zero`, and at least
 # `floor` when the context comes: the row is active from `zero` on. `first_places` 0 means 256.
 
+# Where counts do not fit a byte, zero - floor is SUMS_ZERO: biases follow the thresholds, and sums are formed.
+SUMS_ZERO = 128
+
 PLACES = 256
 """Of one layer's sums: a page of SRAM for their low bytes and one for their high bytes."""
 GROUP_ROWS = 14

@@ -193,8 +193,16 @@ def _never_ending(last: Layer) -> Layer:
     return Layer(last.weights, bias, last.code, last.shift)
 
 
-def test_one_layer(compare: Ask) -> None:
-    compare(random_model(6, Kind.REPLY, (), classes=37), None)
+@pytest.mark.parametrize("kind", list(Kind))
+def test_one_layer(compare: Ask, kind: Kind) -> None:
+    compare(random_model(6, kind, (), classes=26), None)
+
+
+@pytest.mark.parametrize(("context_length", "bias"), [(32, 300), (20, 300), (8, 6000), (32, 25000)])
+def test_counts_that_fit_no_byte(compare: Ask, context_length: int, bias: int) -> None:
+    model = random_model(8, Kind.CHARACTER, (40, 20), context_length=context_length, bias=bias)
+    assert not pack(model).counted
+    compare(model, None)
 
 
 @pytest.mark.parametrize("buckets", [64, 512, 1024, 2048])
