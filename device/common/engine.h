@@ -5,9 +5,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Checks the image: STATUS_OK, STATUS_NO_MODEL, STATUS_BAD_ABI or STATUS_BAD_MODEL. */
-uint8_t engine_open(void);
-
 void engine_query_begin(void);
 void engine_query_add(uint8_t byte);
 void engine_query_end(void);
@@ -15,9 +12,8 @@ void engine_query_end(void);
 /* One run of the network: the first largest of its outputs. Adds them to the digest. */
 uint8_t engine_pass(void);
 
-/* The outputs of the last pass, in row order. */
-const int16_t *engine_outputs(void);
-uint8_t engine_classes(void);
+/* An output of the last pass. */
+int16_t engine_output(uint8_t row);
 
 /* Tells a character model what was said. */
 void engine_context_add(uint8_t character);

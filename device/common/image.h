@@ -1,8 +1,40 @@
-/* Fields of the model image, by their offset (AT_… in spec.h). */
+/* The model image: its header in SRAM, as docs/image.md has it, and bytes at any place. */
 #ifndef IMAGE_H
 #define IMAGE_H
 
 #include <stdint.h>
+
+#include "spec.h"
+
+typedef struct __attribute__((packed)) {
+    uint16_t magic;
+    uint8_t abi;
+    uint8_t kind;
+    uint16_t length;
+    uint16_t check;
+    uint32_t model_crc;
+    uint8_t layers;
+    uint8_t context_length;
+    uint16_t query_mask;
+    uint16_t context_mask;
+    uint8_t max_query;
+    uint8_t max_reply;
+    uint8_t classes;
+    uint8_t zero;
+    uint8_t floor;
+    uint8_t first_places; /* 0 means 256 */
+    uint16_t charset;
+    uint16_t replies;
+    uint16_t name;
+    uint16_t tape;
+    uint16_t table;
+    uint16_t second;
+} image_t;
+
+extern image_t image; /* valid after image_open() */
+
+/* Reads the header and checks the image: a STATUS_... */
+uint8_t image_open(void);
 
 uint8_t image_byte(uint16_t offset);
 uint16_t image_word(uint16_t offset);

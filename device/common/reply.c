@@ -1,27 +1,35 @@
 /* Makes replies: spells characters, or picks a text and performs its action. */
 #include "reply.h"
 
+#include <string.h>
+
 #include "engine.h"
 #include "image.h"
 #include "port.h"
 #include "tape.h"
 
 reply_t reply;
+static uint32_t started;
 
 void reply_begin(void) {
-    reply.query_cycles = 0;
-    reply.length = 0;
-    reply.passes = 0;
-    reply.cycles = 0;
-    reply.max_cycles = 0;
+    memset(&reply, 0, REPLY_END_BYTES);
     engine_query_begin();
 }
 
+/* Adds the cycles since `started` to a sum; returns them. */
+static __attribute__((noinline)) uint32_t add_lap(uint32_t *sum) {
+    uint32_t cycles = port_cycles() - started;
+    *sum += cycles;
+    return cycles;
+}
+
+static __attribute__((noinline)) void start_lap(void) { started = port_cycles(); }
+
 void reply_query(const uint8_t *bytes, uint8_t count) {
-    uint32_t start = port_cycles();
+    start_lap();
     while (count--)
         engine_query_add(*bytes++);
-    reply.query_cycles += port_cycles() - start;
+    add_lap(&reply.query_cycles);
 }
 
 static void put(char c) {
@@ -47,7 +55,7 @@ static void put_value(port_value_t number) {
 }
 
 static void put_reply(uint8_t class, bool act) {
-    tape_t tape = tape_at(image_word(image_word(AT_REPLIES) + 2 * class));
+    tape_t tape = tape_at(image_word(image.replies + 2 * class));
     uint8_t action = tape_next(&tape);
     port_value_t number = {0, 0};
     if (act && action != ACTION_NONE)
@@ -64,36 +72,30 @@ static void put_reply(uint8_t class, bool act) {
 }
 
 void reply_run(bool act, reply_pass_t each) {
-    uint32_t start = port_cycles();
+    start_lap();
     engine_query_end();
-    reply.query_cycles += port_cycles() - start;
+    add_lap(&reply.query_cycles);
 
-    uint8_t kind = image_byte(AT_KIND);
-    uint8_t end = engine_classes() - 1;
-    uint16_t charset = image_word(AT_CHARSET);
-    uint8_t longest = image_byte(AT_MAX_REPLY);
     reply.status = STATUS_OK;
     for (bool last = false; !last;) {
         uint8_t from = reply.length;
-        start = port_cycles();
+        start_lap();
         uint8_t class = engine_pass();
-        if (kind == KIND_CHARACTER && class != end) {
-            char c = (char)image_byte(charset + class);
+        if (image.kind == KIND_CHARACTER && class != image.classes - 1) {
+            char c = (char)image_byte(image.charset + class);
             put(c);
             engine_context_add((uint8_t)c);
-            last = reply.length == longest;
+            last = reply.length == image.max_reply;
         } else {
             last = true;
         }
-        uint32_t cycles = port_cycles() - start;
-        reply.passes++;
-        reply.cycles += cycles;
-        if (reply.passes == 1)
+        uint32_t cycles = add_lap(&reply.cycles);
+        if (!reply.passes++)
             reply.first_cycles = cycles;
         if (cycles > reply.max_cycles)
             reply.max_cycles = cycles;
         reply.digest = engine_digest();
-        if (kind == KIND_REPLY)
+        if (image.kind == KIND_REPLY)
             put_reply(class, act);
         if (!each(from) && !last) {
             reply.status = STATUS_STOPPED;

@@ -41,10 +41,9 @@ static void hello(void) {
     put_facts(0, offsetof(port_facts_t, abi));
     frame_byte(status);
     if (status == STATUS_OK) {
-        frame_byte(image_byte(AT_MAX_QUERY));
-        frame_word(image_word(AT_MODEL_CRC));
-        frame_word(image_word(AT_MODEL_CRC + 2));
-        tape_t name = tape_at(image_word(AT_NAME));
+        frame_byte(image.max_query);
+        frame_bytes(&image.model_crc, sizeof image.model_crc);
+        tape_t name = tape_at(image.name);
         for (uint8_t c; (c = tape_next(&name));)
             frame_byte(c);
     }
@@ -55,7 +54,7 @@ static void info(void) {
     frame_begin(OP_IS_INFO, seq);
     put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
     frame_byte(status);
-    frame_word(status == STATUS_OK ? image_word(AT_LENGTH) : 0);
+    frame_word(status == STATUS_OK ? image.length : 0);
     frame_word(port_stack_bytes());
     uint32_t uptime = port_uptime_s();
     frame_bytes(&uptime, sizeof uptime);
@@ -66,7 +65,7 @@ static void info(void) {
 static uint8_t take_query(uint8_t offset, const uint8_t *bytes, uint8_t count) {
     if (status != STATUS_OK)
         return status;
-    if (offset + count > image_byte(AT_MAX_QUERY))
+    if (offset + count > image.max_query)
         return STATUS_TOO_LONG;
     if (offset == 0)
         query_length = 0;
@@ -97,15 +96,14 @@ static void send_text(uint8_t from) {
 }
 
 static void send_outputs(void) {
-    const int16_t *outputs = engine_outputs();
-    uint8_t count = engine_classes();
+    uint8_t count = image.classes;
     for (uint8_t i = 0; i < count;) {
         frame_begin(OP_LOGITS, seq);
         frame_byte(reply.passes - 1);
         frame_byte(i);
         uint8_t part = count - i < LOGITS_PER_FRAME ? count - i : LOGITS_PER_FRAME;
         for (; part; part--)
-            frame_word((uint16_t)outputs[i++]);
+            frame_word((uint16_t)engine_output(i++));
         frame_end();
     }
 }
@@ -136,7 +134,7 @@ static void chat(void) {
     }
     uint8_t code = take_query(frame_in.payload[1], frame_in.payload + 2, frame_in_length - 2);
     if (code != STATUS_OK) {
-        acknowledge(code, image_byte(AT_MAX_QUERY));
+        acknowledge(code, image.max_query);
         return;
     }
     verifying = frame_in.payload[0] & CHAT_VERIFY;
@@ -162,7 +160,7 @@ static void answer(void) {
             break;
         }
         acknowledge(take_query(frame_in.payload[0], frame_in.payload + 1, frame_in_length - 1),
-                    status == STATUS_OK ? image_byte(AT_MAX_QUERY) : 0);
+                    status == STATUS_OK ? image.max_query : 0);
         break;
     case OP_CHAT:
         chat();
@@ -186,7 +184,7 @@ static void answer(void) {
 }
 
 void service_run(void) {
-    status = engine_open();
+    status = image_open();
     console_begin(status);
     uint32_t heard = 0;
     for (;;) {

@@ -42,8 +42,8 @@ def model_room(board: Board) -> int:
 
 def fitted(model: Model, board: Board) -> Image:
     """The packed model; FitError with the numbers when the board has no room for it."""
-    image = pack(model)
     room = model_room(board)
+    image = pack(model, room)
     if len(image.data) > room:
         raise FitError(
             f"The model {model.name!r} takes {len(image.data)} bytes packed; {board.title} has {room} for it, "

@@ -15,8 +15,9 @@ from host_sdk import __version__
 from host_sdk.boards import BOARDS
 from host_sdk.errors import FitError
 from host_sdk.model.model import Model
+from host_sdk.pack.columns import REACH, Layout
 from host_sdk.pack.image import Image, pack
-from host_sdk.spec.container import Kind
+from host_sdk.spec.image import PLACES
 from host_sdk.spec.protocol import MAX_REPLY, Action
 
 LEAST_BYTES = 3640
@@ -65,7 +66,8 @@ def library(model: Model) -> ArduinoLibrary:
             "fewer buckets."
         )
     flash = len(image.data) + CHAT_BYTES
-    sums = _sums_bytes(model, image)
+    places = _places(image)
+    sums = 5 * places
     facts = {
         "name": model.name,
         "version": __version__,
@@ -78,7 +80,7 @@ def library(model: Model) -> ArduinoLibrary:
     made = {
         "src/ulm/model.h": _model_h(model, image),
         "src/ulm/model.c": _model_c(image),
-        "src/ulm/library.h": _library_h(sums),
+        "src/ulm/library.h": _library_h(places),
     }
     for path, text in _templates():
         if acts or not path.startswith("examples/Actions"):
@@ -89,11 +91,10 @@ def library(model: Model) -> ArduinoLibrary:
     return ArduinoLibrary({path: made[path].encode() for path in sorted(made)}, image, flash, CHAT_SRAM_BYTES + sums)
 
 
-def _sums_bytes(model: Model, image: Image) -> int:
-    """SRAM for the sums of odd layers, of even ones, and the query's share of a character model; even."""
-    widths = image.widths
-    end = 2 * max(widths[0::2]) + 2 * max(widths[1::2], default=0)
-    return (end + (widths[0] if model.kind is Kind.CHARACTER else 0) + 1) & ~1
+def _places(image: Image) -> int:
+    """Places for the widest layer of the model, the spare behind its last row included, in whole fours."""
+    widest = max(Layout(rows).places for rows in image.widths)
+    return min(PLACES, (widest + REACH + 3) & ~3)
 
 
 def _model_h(model: Model, image: Image) -> str:
@@ -124,13 +125,13 @@ def _model_c(image: Image) -> str:
 
 #include <avr/pgmspace.h>
 
-const uint8_t ulm_image[] PROGMEM = {{
+const uint8_t ulm_packed[] PROGMEM = {{
     {body},
 }};
 """
 
 
-def _library_h(sums_bytes: int) -> str:
+def _library_h(places: int) -> str:
     names = sorted({name for file, text in _runtime() if file.endswith(".h") for name in _public(text)})
     defines = "\n".join(f"#define {name} ulm_{name}" for name in names)
     return f"""/* What this library changes of the common runtime: every source includes it first. Generated. */
@@ -146,17 +147,14 @@ extern "C"
 #else
 extern
 #endif
-const uint8_t ulm_image[];
+const uint8_t ulm_packed[];
 
 /* The image lies wherever the linker puts it. */
 #undef MODEL_ADDRESS
-#define MODEL_ADDRESS ((uint16_t)ulm_image)
+#define MODEL_ADDRESS ((uint16_t)ulm_packed)
 
 /* This model needs no more. */
-#ifdef ARENA_BYTES
-#undef ARENA_BYTES
-#define ARENA_BYTES {sums_bytes}
-#endif
+#define KERNEL_PLACES {places}
 
 /* A reply and its NUL. */
 #undef MAX_REPLY

@@ -46,8 +46,8 @@ class LayerFlag(IntFlag):
 
     SATURATE = 1
     """Activations are cut at 255 after the ReLU."""
-    LONG_COLUMNS = 2
-    """Packed images only: column lengths take two bytes."""
+    COUNTS = 2
+    """Packed images only: the sums of the layer are counts of one byte."""
 
 
 QUERY_BITS = range(6, 12)

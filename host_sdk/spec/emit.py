@@ -46,11 +46,12 @@ def _numbers() -> Iterator[tuple[str, int]]:
     yield "IMAGE_ABI", image.ABI
     for name, offset, _ in image.HEADER:
         yield f"AT_{name.upper()}", offset
-    for name in ("HEADER_BYTES", "CHECK_FROM", "RECORD_BYTES", "MODEL_ADDRESS", "ARENA_BYTES", "ESCAPE_GAP"):
-        yield name if name in ("MODEL_ADDRESS", "ARENA_BYTES", "ESCAPE_GAP") else f"IMAGE_{name}", getattr(image, name)
+    for name in ("HEADER_BYTES", "CHECK_FROM"):
+        yield f"IMAGE_{name}", getattr(image, name)
+    for name in ("MODEL_ADDRESS", "PLACES", "SUMS_ZERO", "GROUP_ROWS", "BLOCK_COLUMNS", "PRESET", "BYTE_CODE"):
+        yield name, getattr(image, name)
     yield "RUNTIME_IDENT_ADDRESS", image.IDENT_ADDRESS
     yield "VALUE_MARK", image.VALUE_MARK
-    yield "CACHE_MIN", image.CACHE_MIN
 
 
 def _members(prefix: str, enum: type[IntEnum] | type[IntFlag]) -> Iterator[tuple[str, int]]:

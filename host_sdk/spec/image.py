@@ -5,10 +5,10 @@ The runtime reads it in this order, once per pass: it is a tape. Offsets count f
 
 MAGIC = 0x4C55
 """'UL', little-endian. Erased (FFFFh) until the rest of the image is in place: the valid mark."""
-ABI = 1
+ABI = 2
 """Raised when a runtime could misread an older image."""
 
-MODEL_ADDRESS = 0x1600
+MODEL_ADDRESS = 0x1900
 """Flash byte address of the image on the ATmega328P: everything below belongs to the runtime."""
 IDENT_ADDRESS = 0x68
 """Flash byte address of the runtime's identity, right behind the 26 interrupt vectors."""
@@ -29,36 +29,45 @@ HEADER = (
     ("check", 6, 2),
     ("model_crc", 8, 4),
     ("layers", 12, 1),
-    ("query_bits", 13, 1),
-    ("context_bits", 14, 1),
-    ("context_length", 15, 1),
-    ("max_query", 16, 1),
-    ("max_reply", 17, 1),
-    ("arena_b", 18, 2),
-    ("arena_cache", 20, 2),
-    ("charset", 22, 2),
-    ("replies", 24, 2),
-    ("name", 26, 2),
-    ("tape", 28, 2),
-    ("second", 30, 2),
+    ("context_length", 13, 1),
+    ("query_mask", 14, 2),
+    ("context_mask", 16, 2),
+    ("max_query", 18, 1),
+    ("max_reply", 19, 1),
+    ("classes", 20, 1),
+    ("zero", 21, 1),
+    ("floor", 22, 1),
+    ("first_places", 23, 1),
+    ("charset", 24, 2),
+    ("replies", 26, 2),
+    ("name", 28, 2),
+    ("tape", 30, 2),
+    ("table", 32, 2),
+    ("second", 34, 2),
 )
-HEADER_BYTES = 32
+HEADER_BYTES = 36
 CHECK_FROM = 8
 """CRC-16/X-25 over the image from here to its end."""
 
 # `second` is where the tape goes on behind the first layer, whose columns are read in no order.
 
-# One record per layer, behind the header: rows u16, shift u8, flags u8.
-RECORD_BYTES = 4
+# First layer of a character model: a row's count byte is its count less its threshold, plus `zero`, and at least
+# `floor` when the context comes: the row is active from `zero` on. `first_places` 0 means 256.
 
-ARENA_BYTES = 1280
-"""SRAM for accumulators and the cached query half; the image says how it is divided."""
-ESCAPE_GAP = 15
-"""A nibble 0 moves the row pointer so far and adds nothing."""
+# Where counts do not fit a byte, zero - floor is SUMS_ZERO: biases follow the thresholds, and sums are formed.
+SUMS_ZERO = 128
+
+PLACES = 256
+"""Of one layer's sums: a page of SRAM for their low bytes and one for their high bytes."""
+GROUP_ROWS = 14
+"""Rows between two spare places; only the first group may be shorter."""
+BLOCK_COLUMNS = 4
+"""First-layer columns between two of which the offset is in the table."""
+PRESET = 128
+"""Added to every bias: sums around zero then rarely carry into their high byte."""
+BYTE_CODE = 0x80
+"""Set in the first byte of a column whose lists are places, not moves."""
 MAX_CLASSES = 255
 """Outputs of the last layer: the runtime counts them in one byte."""
 VALUE_MARK = 0x01
 """In a reply string: the action's value goes here."""
-CACHE_MIN = -128
-"""Query sums of a character model are kept in one signed byte and cut from below here."""
-CACHE_MAX = 127

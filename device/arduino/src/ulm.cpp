@@ -24,7 +24,7 @@ static uint8_t decimals_of_value;
 /* Checks the model once: 42 ms at 16 MHz for 24 KB. */
 static bool is_open() {
     if (status == UNOPENED)
-        status = engine_open();
+        status = image_open();
     return status == STATUS_OK;
 }
 
@@ -42,7 +42,7 @@ const char *Ulm::chat(const char *query) {
     return reply.text;
 }
 
-uint8_t Ulm::maxQuery() { return is_open() ? image_byte(AT_MAX_QUERY) : 0; }
+uint8_t Ulm::maxQuery() { return is_open() ? image.max_query : 0; }
 
 uint16_t Ulm::digest() { return reply.digest; }
 

@@ -1,0 +1,40 @@
+/* The kernel seam: what a port may replace by assembly. kernel.c is the portable kernel and the
+ * reference for others.
+ *
+ * Sums lie in one of two pages, A for odd layers and B for even ones. A page has 256 places; which
+ * row has which place, and how columns are coded, is in docs/image.md. The first layer is counted
+ * a byte a row: counts lie in A. Every sum has PRESET added. */
+#ifndef KERNEL_H
+#define KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tape.h"
+
+/* A query: clears counts and B, counts the first layer's column of a bucket, moves signed counts to
+ * B before they can wrap. */
+void kernel_clear(void);
+void kernel_count(uint16_t bucket);
+void kernel_fold(void);
+
+/* Its end: folds, and from what is in B makes the query's share of the counts, which is kept, or
+ * for a reply model the first layer's sums in A. */
+void kernel_begin(void);
+
+/* The counts of a pass: the query's share and every n-gram of a context. */
+void kernel_context(const uint8_t *context);
+
+/* Starts the sums of a layer and pushes each active row of the layer before it through its column.
+ * That layer is in B or A, the new one in the other. Sums wrap modulo 2^16. The tape stands on the
+ * start of the new layer; returns the tape behind its columns. */
+tape_t kernel_push(tape_t tape, bool from_b);
+
+/* The first largest output of the last layer, on whose shape the tape stands; adds all outputs to
+ * the digest. */
+uint8_t kernel_choose(tape_t tape, bool in_b, uint16_t *digest);
+
+/* A sum. */
+uint16_t kernel_get(bool in_b, uint8_t place);
+
+#endif
