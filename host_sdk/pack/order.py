@@ -94,7 +94,8 @@ def row_order(weights: NDArray[np.int8], steps: int, reads: NDArray[np.float64] 
                 named[:, touched] = after
                 cost[touched] = changed
                 order[[a, b]] = order[[b, a]]
-    return best.astype(np.uint16)
+    found: NDArray[np.uint16] = best.astype(np.uint16)
+    return found
 
 
 _FAR = 4096  # behind all places
@@ -119,9 +120,7 @@ def _cost(named: NDArray[np.bool_], places: NDArray[np.int16]) -> NDArray[np.int
     return np.asarray((_BRIDGES[places - _before(named, places)] * named).sum(axis=0, dtype=np.int64))
 
 
-def _toggles(
-    named: NDArray[np.bool_], places: NDArray[np.int16], worth: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def _toggles(named: NDArray[np.bool_], places: NDArray[np.int16], worth: NDArray[np.float32]) -> NDArray[np.float32]:
     """How the cost changes if one row entered or left one list, shape (rows, lists)."""
     before = _before(named, places)
     after = np.full(named.shape, _FAR, np.int16)

@@ -144,7 +144,7 @@ def test_a_repeated_chat_is_answered_from_memory(terminal: serial.Serial) -> Non
         (Frame(Op.QUERY, 0x39, b"\x70" + b"x" * 30), b"\x06\x7f\0"),
         (Frame(Op.BEGIN, 0x3A, bytes(9)), b"\x0b\0\0"),
         (Frame(Op.LOAD, 0x3B, b"other"), b"\x0b\0\0"),
-        (Frame(ord("Z"), 0x3C, b"?"), b"\x0aZ\0"),
+        (Frame(ord("X"), 0x3C, b"?"), b"\x0aX\0"),
     ],
     ids=["empty chat", "short chat", "empty query", "no beginning", "too long", "upload", "load", "unknown"],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,7 @@ def runtime(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture
-def compare(runtime: Memory, tmp_path: Path) -> Iterator[Ask]:
+def compare(runtime: Memory, tmp_path: Path) -> Ask:
     """Puts a packed model behind the runtime, asks every query, and compares every integer."""
 
     def ask(model: Model, room: int | None) -> None:
@@ -58,7 +58,7 @@ def compare(runtime: Memory, tmp_path: Path) -> Iterator[Ask]:
         with Device(f"sim://uno?state={state}") as board:
             assert board.verify(due).mismatches == []
 
-    yield ask
+    return ask
 
 
 def random_model(
@@ -109,9 +109,7 @@ def random_model(
     )
 
 
-def _weights(
-    random: np.random.Generator, shape: tuple[int, int], code: WeightCode, density: float
-) -> np.ndarray:
+def _weights(random: np.random.Generator, shape: tuple[int, int], code: WeightCode, density: float) -> np.ndarray:
     if code is WeightCode.BINARY:
         return (random.integers(0, 2, shape) * 2 - 1).astype(np.int8)
     values = [-2, -1, 1] if code is WeightCode.TWO_BIT else [-1, 1]
@@ -217,5 +215,7 @@ def test_counts_reach_both_ends_of_their_byte(compare: Ask) -> None:
     weights[1], weights[2, :128], weights[3, :128] = -1, -2, -1
     weights[5, 128:] = -2
     first = Layer(weights, np.array([0, 900, 500, 500, -3000, -700], np.int16))
-    last = Layer(np.array([[1, 1, 0, 1, 0, -1], [0, -1, 1, 0, 1, 1], [-1, 0, 0, 1, 1, 0]], np.int8), np.zeros(3, np.int16))
+    last = Layer(
+        np.array([[1, 1, 0, 1, 0, -1], [0, -1, 1, 0, 1, 1], [-1, 0, 0, 1, 1, 0]], np.int8), np.zeros(3, np.int16)
+    )
     compare(Model(Kind.CHARACTER, (first, last), 128, 64, 8, charset="ab", max_reply=4), None)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { PORTS = 3, PINS = 20, FIRST_ANALOG = 14 };
+enum { ROOM_TEMPERATURE_MV = 314 };       /* of the sensor at 25 degrees (datasheet 23.8) */
 enum { OFFSET_DDR = 1, OFFSET_PORT = 2 }; /* from the address of PINx */
 
 static struct port {
@@ -79,6 +80,7 @@ void pins_create(void) {
         avr_irq_register_notify(irq_of(port, IOPORT_IRQ_REG_PORT), port_written, port);
         avr_irq_register_notify(irq_of(port, IOPORT_IRQ_DIRECTION_ALL), ddr_written, port);
     }
+    analog_set("temp", ROOM_TEMPERATURE_MV);
 }
 
 /* simavr clears the registers behind the back of its own signals: bring the two together again. */
