@@ -29,7 +29,7 @@ ISR(TIMER1_OVF_vect) {
     uint8_t left = until_blink;
     if (left && !--left) {
         left = BLINK_OVERFLOWS;
-        PINB |= _BV(BOARD_LED); /* toggles it */
+        PORTB ^= _BV(BOARD_LED);
     }
     until_blink = left;
 }
