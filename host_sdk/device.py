@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 
 from host_sdk.conformance import BenchResult, Vector, VerifyResult, measure, prove
 from host_sdk.errors import BoardError, FileError, PortError, UlmError, UsageError
-from host_sdk.flash.deploy import FlashResult, check_result, choose_board, deploy, deploy_with_avrdude
+from host_sdk.flash.deploy import FlashResult, check_result, choose_board, deploy, deploy_with_avrdude, is_outdated
 from host_sdk.link.messages import End, Hello, Info
 from host_sdk.link.ports import greet, likely_bauds, only_board, open_port
 from host_sdk.link.session import Event, Session, Text
@@ -233,7 +233,7 @@ class Device:
             if not bare:
                 raise
             return  # without a runtime, or with one of another revision: the bootloader can replace it
-        if model and self.hello.model_crc != model.crc:
+        if model and (self.hello.model_crc != model.crc or is_outdated(self.hello)):
             self.flash(model)
         elif model:
             remember(model)

@@ -11,11 +11,11 @@ import pytest
 
 from host_sdk.boards import BOARDS, board_named
 from host_sdk.device import Device
+from host_sdk.flash.deploy import fitted
 from host_sdk.flash.memory import Memory
 from host_sdk.flash.runtime import shipped_runtime
 from host_sdk.model.library import remember
 from host_sdk.model.model import Model
-from host_sdk.pack.image import pack
 from host_sdk.spec.image import MODEL_ADDRESS
 
 FULL_BOARDS = {name: BOARDS[name] for name in ("uno", "lilypad")}
@@ -114,7 +114,7 @@ def flash_contents(name: str, model: Model | None, runtime: bool = True) -> byte
     board = board_named(name)
     memory = shipped_runtime(board).memory if runtime else Memory({}, board.flash_page)
     if model:
-        memory = memory.merged(Memory.from_bytes(MODEL_ADDRESS, pack(model).data, board.flash_page))
+        memory = memory.merged(Memory.from_bytes(MODEL_ADDRESS, fitted(model, board).data, board.flash_page))
     flash = bytearray(b"\xff") * board.flash_bytes
     for address, page in memory.pages.items():
         flash[address : address + len(page)] = page

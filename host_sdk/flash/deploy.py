@@ -88,6 +88,11 @@ def deploy_with_avrdude(tty: str, board: Board, model: Model) -> FlashResult:
     return job.report(upload_with_avrdude(tty, board, job.wanted, order_last=job.last))
 
 
+def is_outdated(hello: Hello) -> bool:
+    """Whether a known board runs another build of the runtime than this installation ships."""
+    return hello.board in BOARDS and hello.build != shipped_runtime(board_named(hello.board)).build
+
+
 def check_result(result: FlashResult, hello: Hello) -> None:
     """BoardError when the board, started again, does not report what was flashed."""
     if hello.model_crc != result.model_crc or hello.build != result.runtime_build:

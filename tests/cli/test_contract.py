@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from host_sdk.boards import BOARDS
 from host_sdk.conformance import Vector
+from host_sdk.flash.deploy import fitted
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
-from host_sdk.pack.image import pack
 from host_sdk.pack.queries import bench_queries
 from tests.cli.conftest import ULM, ulm
 from tests.conftest import Prepare, address_of
@@ -150,7 +151,7 @@ def test_bench_json(uno: str, small: Model, tmp_path: Path) -> None:
         assert list(shown[key]) == ["mean", "max"]
         assert 0 < shown[key]["mean"] <= shown[key]["max"]
     assert (shown["queries"], shown["passes"]) == (2, sum(r.passes for r in run(small, ["hello", "who are you"])))
-    assert shown["model_bytes"] == len(pack(small).data) < shown["flash_bytes"]
+    assert shown["model_bytes"] == len(fitted(small, BOARDS["uno"]).data) < shown["flash_bytes"]
     assert (shown["clock_hz"], shown["board"], shown["model"], shown["simulated"]) == (16_000_000, "uno", "small", True)
 
 
@@ -170,9 +171,9 @@ def test_flash_json(prepare: Prepare, small: Model, small_file: Path) -> None:
     assert (done.code, done.err) == (0, "")
     shown = one_line_of_json(done.out)
     assert list(shown) == FLASH_KEYS
-    image = -(-len(pack(small).data) // 128)
+    image = -(-len(fitted(small, BOARDS["uno"]).data) // 128)
     assert (shown["board"], shown["model"], shown["model_crc"]) == ("uno", "small", f"{small.crc:08x}")
-    assert (shown["pages_written"], shown["model_bytes"]) == (image, len(pack(small).data))
+    assert (shown["pages_written"], shown["model_bytes"]) == (image, len(fitted(small, BOARDS["uno"]).data))
     again = one_line_of_json(ulm("flash", address, small_file, "--json").out)
     assert (again["pages_written"], again["pages_kept"]) == (0, image + shown["pages_kept"])
     assert "uno now runs small" in ulm("flash", address, small_file).out
@@ -186,14 +187,14 @@ def test_info_json(small: Model, small_file: Path) -> None:
     assert list(shown) == INFO_KEYS
     assert (shown["name"], shown["kind"], shown["crc"]) == ("small", "character", f"{small.crc:08x}")
     assert (shown["shape"], shown["weights"]) == (small.shape, small.weight_count)
-    assert shown["boards"]["uno"]["bytes"] == len(pack(small).data) < shown["boards"]["uno"]["room"]
+    assert shown["boards"]["uno"]["bytes"] == len(fitted(small, BOARDS["uno"]).data) < shown["boards"]["uno"]["room"]
     assert "on lilypad: " in ulm("info", small_file).out
 
 
 def test_pack_json(small: Model, small_file: Path, tmp_path: Path) -> None:
     shown = one_line_of_json(ulm("pack", small_file, "--for", "uno", "-o", tmp_path / "x.ulb", "--json").out)
-    assert (tmp_path / "x.ulb").read_bytes() == pack(small).data
-    assert shown["bytes"] == len(pack(small).data)
+    assert (tmp_path / "x.ulb").read_bytes() == fitted(small, BOARDS["uno"]).data
+    assert shown["bytes"] == len(fitted(small, BOARDS["uno"]).data)
     assert list(shown) == ["bytes", "model_crc", "max_query", "widths", "dropped_rows", "arena_bytes"]
 
 

@@ -14,6 +14,7 @@ from host_sdk.boards import BOARDS
 from host_sdk.conformance import Vector
 from host_sdk.device import Device
 from host_sdk.errors import BoardError, FileError, UsageError
+from host_sdk.flash.deploy import fitted
 from host_sdk.flash.runtime import shipped_runtime
 from host_sdk.link.frame import Decoder, Frame
 from host_sdk.link.messages import parse_end
@@ -27,7 +28,7 @@ from host_sdk.pack.queries import bench_queries
 from host_sdk.sim.avr_board import AvrBoard
 from host_sdk.spec.container import WeightCode
 from host_sdk.spec.emit import spec_sum
-from host_sdk.spec.image import CHECK_FROM, MODEL_ADDRESS
+from host_sdk.spec.image import ABI, CHECK_FROM, MODEL_ADDRESS
 from host_sdk.spec.protocol import Op, Status
 from tests.conftest import OpenBoard, Prepare, address_of, flash_contents
 from tests.device.conftest import chip
@@ -87,10 +88,10 @@ def test_cycles_and_milliseconds_agree(talker: Device) -> None:
 
 def test_the_longest_query_and_one_more(uno: Device, small: Model) -> None:
     limit = pack(small).max_query
-    assert uno.hello.max_query == limit == 127
+    assert uno.hello.max_query == limit == 160
     longest = "abcdefgh" * 15 + "1234567"
     assert uno.chat(longest).text == small.reply(longest)
-    with pytest.raises(UsageError, match=r"128 characters; .* at most 127"):
+    with pytest.raises(UsageError, match=r"161 characters; .* at most 160"):
         uno.chat(longest + "8")
     assert uno.chat("hello").digest_checked
 
@@ -127,7 +128,7 @@ def test_a_reply_of_fifty_characters(open_board: OpenBoard, small: Model) -> Non
 
 @pytest.fixture(scope="module")
 def slow(prepare: Prepare, published: Model, tmp_path_factory: pytest.TempPathFactory) -> tuple[Device, Path]:
-    """A LilyPad in real time that makes fifty characters of 30 ms each, and its trace."""
+    """A LilyPad in real time that makes fifty characters of 14 ms each, and its trace."""
     trace = tmp_path_factory.mktemp("trace") / "trace.txt"
     state = prepare("lilypad", endless(published))
     return Device(f"sim://lilypad?state={state}&pace=real", trace=trace), trace
@@ -140,7 +141,7 @@ def test_a_stream_comes_as_it_is_made(slow: tuple[Device, Path], published: Mode
     assert "".join(character for _, character in times) == endless(published).reply("hello")
     assert times[0][0] < times[-1][0] / 5
     gaps = sorted(b[0] - a[0] for a, b in pairwise(times))
-    assert 0.015 < gaps[len(gaps) // 2] < 0.1
+    assert 0.008 < gaps[len(gaps) // 2] < 0.1
     assert device.last is not None
     assert device.last.digest_checked
 
@@ -179,9 +180,9 @@ def test_a_stream_closed_at_its_end_is_whole(uno: Device) -> None:
 def test_info(talker: Device, published: Model) -> None:
     board = BOARDS[talker.board]
     info = talker.info()
-    assert (info.abi, info.model_address, info.model_status) == (1, MODEL_ADDRESS, Status.OK)
+    assert (info.abi, info.model_address, info.model_status) == (ABI, MODEL_ADDRESS, Status.OK)
     assert info.model_capacity == board.code_bytes - MODEL_ADDRESS
-    assert info.model_bytes == len(pack(published).data)
+    assert info.model_bytes == len(fitted(published, board).data)
     assert 0 <= shipped_runtime(board).bytes - info.runtime_bytes < board.flash_page  # shipped as whole pages
 
 
