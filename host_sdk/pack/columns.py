@@ -79,8 +79,8 @@ def encode(column: NDArray[np.int8], layout: Layout, in_bytes: bool = False) -> 
         plus, minus = (bytes(a << 4 | b for a, b in zip(m[::2], m[1::2], strict=True)) for m in moves)
     if len(plus) >= BYTE_CODE or len(plus) + len(minus) > 0xFE:
         raise FitError(
-            f"A column of the model adds to {len(plus)} rows and subtracts from {len(minus)}, more than an image can say; "
-            "train it sparser or narrower."
+            f"A column of the model adds to {len(plus)} rows and subtracts from {len(minus)}, more than an image "
+            "can say; train it sparser or narrower."
         )
     return bytes([len(plus) | (BYTE_CODE if in_bytes else 0)]) + plus + minus
 

@@ -289,7 +289,7 @@ def test_64_kb_of_noise_before_hello(uno: str, small: Model) -> None:
 
 def slow_talker(prepare: Prepare) -> str:
     """A LilyPad in real time, with replies of fifty characters that take over a second."""
-    model = endless(character_model(41, (256, 192, 64), short_replies=False, name="slow"))
+    model = endless(character_model(41, (256, 192, 64), 0.2, short_replies=False, name="slow"))
     return f"sim://lilypad?state={prepare('lilypad', model)}&pace=real"
 
 

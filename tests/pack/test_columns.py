@@ -81,5 +81,5 @@ def test_an_odd_column_of_256_rows_takes_byte_code() -> None:
 def test_what_is_too_much_is_refused() -> None:
     with pytest.raises(FitError, match="257 rows"):
         Layout(257)
-    with pytest.raises(FitError, match="more than its code can say"):
+    with pytest.raises(FitError, match="more than an image can say"):
         encode(np.ones(200, np.int8), Layout(200), in_bytes=True)
