@@ -195,7 +195,12 @@ def test_pack_json(small: Model, small_file: Path, tmp_path: Path) -> None:
     shown = one_line_of_json(ulm("pack", small_file, "--for", "uno", "-o", tmp_path / "x.ulb", "--json").out)
     assert (tmp_path / "x.ulb").read_bytes() == fitted(small, BOARDS["uno"]).data
     assert shown["bytes"] == len(fitted(small, BOARDS["uno"]).data)
-    assert list(shown) == ["bytes", "model_crc", "max_query", "widths", "dropped_rows"] + [
+    assert list(shown) == [
+        "bytes",
+        "model_crc",
+        "max_query",
+        "widths",
+        "dropped_rows",
         "counted",
         "byte_columns",
         "byte_column_bytes",

@@ -80,7 +80,7 @@ def test_an_old_runtime_is_replaced(name: str, prepare: Prepare, small: Model) -
     flash = bytearray((state / "flash.bin").read_bytes())
     flash[0x400:0x480] = b"\xff\xcf" * (PAGE // 2)  # it stands still there (rjmp .-2)
     flash[MODEL_ADDRESS:] = b"\xff" * (len(flash) - MODEL_ADDRESS)
-    flash[0x1400:0x1480] = b"\0" * PAGE
+    flash[0x1400:0x1480] = b"\xff\xcf" * (PAGE // 2)
     (state / "flash.bin").write_bytes(flash)
     with Device(address_of(name, state), bare=True) as device:
         result = device.flash(small)
