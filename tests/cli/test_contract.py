@@ -224,7 +224,20 @@ def test_ports_json() -> None:
 def test_help_and_version() -> None:
     done = ulm("--help")
     assert done.code == 0
-    for command in ("chat", "flash", "verify", "bench", "info", "train", "eval", "import", "pack", "boards", "ports"):
+    for command in (
+        "chat",
+        "flash",
+        "verify",
+        "bench",
+        "info",
+        "train",
+        "eval",
+        "data",
+        "import",
+        "pack",
+        "boards",
+        "ports",
+    ):
         assert f"\n  {command} " in done.out
         one = ulm(command, "--help")
         assert (one.code, one.err) == (0, "")
