@@ -53,6 +53,8 @@ class Recipe:
     warm_up: float = 0.05  # share of the steps in which the learning rate rises
     decay: float = 3e-4  # share of a weight lost per step at full learning rate
     sparsity: float = 3e-4  # soft threshold per step at full learning rate, in grid units
+    additions: int = 0  # per pass, at most; 0: as many as it takes
+    bytes: int = 0  # packed for a board's flash with all texts, at most; 0: as many as it takes
     temperature: float = 8.0  # logits are divided by it in the loss
     overflow: float = 1e-3  # price of a mean unit of |sum| above 24,000
     seed: int = 0
@@ -170,7 +172,7 @@ def _check(recipe: Recipe) -> None:
         need(isinstance(width, int) and 1 <= width <= MAX_WIDTH, f"a hidden layer of {width} (1 to {MAX_WIDTH})")
     need(0 <= recipe.shift <= MAX_SHIFT, f"shift {recipe.shift} (0 to {MAX_SHIFT})")
     need(1 <= recipe.max_reply <= MAX_REPLY, f"replies of {recipe.max_reply} characters (1 to {MAX_REPLY})")
-    for name in ("epochs", "decay", "sparsity", "overflow", "seed"):
+    for name in ("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "seed"):
         need(getattr(recipe, name) >= 0, f"{name} {getattr(recipe, name)} (0 or more)")
     for name in ("steps", "batch", "learning_rate", "temperature"):
         need(getattr(recipe, name) > 0, f"{name} {getattr(recipe, name)} (more than 0)")
