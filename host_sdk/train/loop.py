@@ -111,6 +111,7 @@ class _Blank:
             self.charset,
             self.replies,
             recipe.max_reply,
+            recipe.features,
             {"name": recipe.name},
         )
 
@@ -119,6 +120,8 @@ def _blank_model(pairs: Sequence[Pair], recipe: Recipe) -> _Blank:
     texts = sorted({pair.reply for pair in pairs})
     if longest := [text for text in texts if len(text) > recipe.max_reply]:
         raise FileError(f"The reply {longest[0]!r} exceeds the recipe's {recipe.max_reply} characters. Shorten it.")
+    if unknown := sorted(set(recipe.class_weights) - set(texts)):
+        raise FileError(f"The recipe weighs {unknown[0]!r}, which is no reply of the data. Correct one.")
     if recipe.kind is Kind.CHARACTER:
         return _Blank(recipe, "".join(sorted({char for text in texts for char in text})), ())
     actions = recipe.action_table
@@ -132,8 +135,8 @@ def _blank_model(pairs: Sequence[Pair], recipe: Recipe) -> _Blank:
 def _examples(pairs: Sequence[Pair], blank: _Blank) -> Examples:
     recipe = blank.recipe
     if recipe.kind is Kind.REPLY:
-        return reply_examples(pairs, [reply.text for reply in blank.replies], recipe.query_buckets)
-    return character_examples(pairs, blank.charset, recipe.query_buckets, recipe.context_buckets, recipe.context_length)
+        return reply_examples(pairs, [reply.text for reply in blank.replies], recipe)
+    return character_examples(pairs, blank.charset, recipe)
 
 
 def _accuracy(model: Model, pairs: Sequence[Pair]) -> float:

@@ -42,7 +42,7 @@ class Run:
         self.weight = torch.from_numpy(examples.weight)
         stages = [
             Stage(rows, recipe.weight_code, recipe.shift, recipe.saturate)
-            for rows in (*recipe.hidden, examples.target.shape[1])
+            for rows in (*recipe.widths, examples.target.shape[1])
         ]
         self.network = Network(recipe.query_buckets + recipe.context_buckets, stages, recipe.seed)
         self.target = torch.from_numpy(examples.target).to(self.network.dtype)
@@ -137,4 +137,4 @@ def _hostile_counts(recipe: Recipe) -> NDArray[Any]:
     letters = np.arange(ord("a"), ord("z") + 1, dtype=np.uint8)
     queries = [bytes([letter]) * length for length in _HOSTILE_LENGTHS for letter in letters]
     queries += [random.choice(letters, length).tobytes() for length in _HOSTILE_LENGTHS for _ in range(64)]
-    return np.minimum(query_counts(queries, recipe.query_buckets), 255).astype(np.uint8)
+    return np.minimum(query_counts(queries, recipe.query_buckets, recipe.features), 255).astype(np.uint8)
