@@ -19,6 +19,7 @@ _COMMANDS = {
     "info": ("host_sdk.cli.files", "info", "Show what a model file holds."),
     "verify": ("host_sdk.cli.talk", "verify", "Prove a board bit by bit."),
     "bench": ("host_sdk.cli.talk", "bench", "Measure a board's speed and memory."),
+    "models": ("host_sdk.cli.files", "models", "List the models that come with μLM."),
     "train": ("host_sdk.cli.train", "train", "Train a model from query|reply lines."),
     "eval": ("host_sdk.cli.train", "evaluate", "Measure a model's replies beside trivial baselines."),
     "data": ("host_sdk.cli.data", "data", "Check, split, enlarge and fetch query|reply files."),

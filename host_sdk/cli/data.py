@@ -107,17 +107,19 @@ def fetch() -> None:
 @fetch.command(name="clinc150")
 @click.option("-o", "--output", type=_path, default=Path(), help="The folder to write to; default: this one.")
 @click.option("--from", "source", type=_path, help="A copy: data_full.json, or a folder of train.tsv and val.tsv.")
+@click.option("--replies", type=_path, help="Lines of `intent|reply`: write only these intents, with these replies.")
 @_json
-def fetch_clinc150(output: Path, source: Path | None, as_json: bool) -> None:
+def fetch_clinc150(output: Path, source: Path | None, replies: Path | None, as_json: bool) -> None:
     """Write CLINC150's splits as files of `query|intent`: train.txt, val.txt and, if it is there, test.txt.
 
     CC BY 3.0, Larson et al. 2019: name them where you use it.
     """
-    from host_sdk.data.clinc150 import URL, read_clinc150
+    from host_sdk.data.clinc150 import URL, read_clinc150, with_replies
     from host_sdk.data.fetch import download
 
     if not output.is_dir():
         raise FileError(f"There is no folder {output} to write to. Make it, or choose another.")
+    table = {pair.query: pair.reply for pair in read_pairs(replies)} if replies else None
     copy = source or output / "data_full.json"
     fetched = not source and not copy.exists()
     if fetched:
@@ -131,8 +133,9 @@ def fetch_clinc150(output: Path, source: Path | None, as_json: bool) -> None:
         raise
     counts = {}
     for name, pairs in splits.items():
-        write_pairs(path := output / f"{name}.txt", pairs)
-        counts[str(path)] = len(pairs)
+        chosen = with_replies(pairs, table) if table else pairs
+        write_pairs(path := output / f"{name}.txt", chosen)
+        counts[str(path)] = len(chosen)
     if as_json:
         print_json(counts)
     else:

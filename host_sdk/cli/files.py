@@ -1,4 +1,4 @@
-"""Commands that need no board: info, import, pack, boards, ports."""
+"""Commands that need no board: info, models, import, pack, boards, ports."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from host_sdk.boards import BOARDS, board_named, virtual_boards
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
+from host_sdk.model.library import SHIPPED, find_model, shipped_model
 from host_sdk.model.model import Model
 
 _ARDUINO = "arduino"
@@ -22,12 +23,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 @click.argument("model", type=click.Path(path_type=Path))
 @_json
 def info(model: Path, as_json: bool) -> None:
-    """Show what the file MODEL (.ulm) holds, and what it takes on each board."""
+    """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board."""
     from host_sdk.errors import FitError
     from host_sdk.flash.deploy import fitted, model_room
     from host_sdk.model.engine import safe_query_length
 
-    loaded = Model.load(model)
+    loaded = find_model(model)
     rooms: dict[str, dict[str, object]] = {}
     for board in BOARDS.values():
         try:
@@ -62,6 +63,26 @@ def info(model: Path, as_json: bool) -> None:
         click.echo(f"on {name}: " + (f"{room['bytes']} of {room['room']} bytes" if room["fits"] else str(room["why"])))
 
 
+@click.command()
+@_json
+def models(as_json: bool) -> None:
+    """List the models that come with μLM; their names stand for model files everywhere."""
+    rows = [
+        {
+            "name": name,
+            "kind": model.kind.name.lower(),
+            "shape": model.shape,
+            "crc": f"{model.crc:08x}",
+            "licence": str(model.metadata.get("licence", "")),
+        }
+        for name, model in ((name, shipped_model(name)) for name in SHIPPED)
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        table([list(rows[0]), *(list(row.values()) for row in rows)])
+
+
 @click.group(name="import")
 def import_() -> None:
     """Import a model that others published."""
@@ -93,7 +114,7 @@ def pack(model: Path, target: str, output: Path, as_json: bool) -> None:
     from host_sdk.flash.deploy import fitted
     from host_sdk.pack.arduino import library
 
-    loaded = Model.load(model)
+    loaded = find_model(model)
     if target == _ARDUINO:
         made = library(loaded)
         _write_folder(output, made.files)

@@ -11,6 +11,7 @@ import click
 
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import UsageError
+from host_sdk.model.library import find_model
 from host_sdk.model.model import Model
 from host_sdk.train.checkpoint import part_path
 from host_sdk.train.data import HELD_OUT, read_pairs, split_pairs
@@ -97,8 +98,8 @@ def train(
 )
 @_json
 def evaluate(model: Path, data: Path, fit_file: Path | None, split: str, as_json: bool) -> None:
-    """Ask the file MODEL every query of DATA, beside trivial baselines."""
-    loaded = Model.load(model)
+    """Ask MODEL, a file or a shipped model, every query of DATA, beside trivial baselines."""
+    loaded = find_model(model)
     fit, held = split_pairs(pairs := read_pairs(data), _held_out(loaded))
     chosen = {"all": pairs, "held": held, "fit": fit}[split]
     known = read_pairs(fit_file) if fit_file else fit if split == "held" else None

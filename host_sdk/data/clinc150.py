@@ -44,6 +44,13 @@ def read_clinc150(path: Path) -> dict[str, list[Pair]]:
     return {split: _checked(path, split, utterances) for split, utterances in splits.items()}
 
 
+def with_replies(pairs: Sequence[Pair], replies: Mapping[str, str]) -> list[Pair]:
+    """The pairs of the intents in the table, with its replies for them; FileError when it names an unknown intent."""
+    if unknown := sorted(set(replies) - {pair.reply for pair in pairs}):
+        raise FileError(f"CLINC150 has no intent {unknown[0]!r}. Correct the file of replies.")
+    return [Pair(pair.query, replies[pair.reply]) for pair in pairs if pair.reply in replies]
+
+
 def canonical_sha256(utterances: Sequence[tuple[str, str]]) -> str:
     """SHA-256 of the sorted lines, in hexadecimal digits."""
     return hashlib.sha256("".join(sorted(f"{text}\t{label}\n" for text, label in utterances)).encode()).hexdigest()

@@ -152,3 +152,13 @@ def test_the_reference_copy_is_the_data_set(reference: Path) -> None:
     splits = clinc150.read_clinc150(reference / "clinc150")
     assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 15_100, "val": 3_100}
     assert len({pair.reply for pair in splits["train"]}) == 151
+
+
+def test_replies_choose_the_intents(tiny: dict[str, list[list[str]]], tmp_path: Path) -> None:
+    file = tmp_path / "data_full.json"
+    file.write_text(json.dumps(tiny), "utf-8")
+    train = clinc150.read_clinc150(file)["train"]
+    made = clinc150.with_replies(train, {"oos": "no idea.", "name": "mu."})
+    assert made == [("who are you", "mu."), ("why", "no idea.")]
+    with pytest.raises(FileError, match="no intent 'joker'"):
+        clinc150.with_replies(train, {"joker": "ha."})

@@ -136,6 +136,12 @@ def test_all_data_can_be_used(data: Path, tmp_path: Path) -> None:
     assert len(model.golden) == GOLDEN
 
 
+def test_golden_queries_need_not_be_the_data(data: Path, tmp_path: Path) -> None:
+    model, _ = build(data, tmp_path / "m.ulm", replace(REPLY, golden="everyday", epochs=1))
+    assert len(model.golden) == GOLDEN
+    assert not {pair.query for pair in PAIRS} & set(model.golden)
+
+
 def test_actions_come_from_the_recipe() -> None:
     pairs = [*PAIRS, *(Pair(f"read {pin}", "a0 reads {}.") for pin in range(20))]
     with pytest.raises(FileError, match=r"'a0 reads \{\}\.' takes a value"):
