@@ -65,7 +65,6 @@
 #define FORM_BITS 2
 #define LAYER_SATURATE 1
 #define LAYER_COUNTS 2
-#define LAYER_DOUBLES 4
 #define QUERY_ZONES 7
 #define QUERY_WORDS 8
 #define ZONE_WINDOWS 8
@@ -113,7 +112,7 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0x3575
+#define SPEC_SUM 0x8A0D
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 
