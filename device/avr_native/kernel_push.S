@@ -20,6 +20,7 @@
 #define flags   r12
 #define zero0   r13 /* count from which a row is active */
 #define c32     r14
+#define layers  r15 /* to go */
 #define left    r16 /* rows of this group */
 #define groups  r17
 #define p       r18 /* byte of a list */
@@ -125,9 +126,14 @@
         .section .text.kernel_push, "ax", @progbits
         .global kernel_push
 kernel_push:
-; enter: r25:r24 tape, r22 not 0: the finished layer is in B
-; exit:  r25:r24 tape behind the columns
+; enter: r25:r24 tape, r22 layers to push
+; exit:  r24 not 0: the last one is in B
 ; uses:  what a C function may
+        tst     r22
+        brne    1f
+        clr     r24
+        ret
+1:
         push    r2
         push    r3
         push    r4
@@ -141,6 +147,7 @@ kernel_push:
         push    r12
         push    r13
         push    r14
+        push    r15
         push    r16
         push    r17
         push    YL
@@ -151,17 +158,21 @@ kernel_push:
         mov     c16, t
         ldi     t, 32
         mov     c32, t
+        mov     layers, r22
         ldi     t, A_LOW
-        cpse    r22, zero
+        mov     sums_l, t
+        inc     t
+        mov     sums_h, t
         ldi     t, B_LOW
         mov     done_l, t
+        inc     t
         mov     done_h, t
-        inc     done_h
-        ldi     p, SWAP
-        eor     t, p
-        mov     sums_l, t
-        mov     sums_h, t
-        inc     sums_h
+
+layer:  ldi     t, SWAP
+        eor     done_l, t
+        eor     done_h, t
+        eor     sums_l, t
+        eor     sums_h, t
 
 ; The new sums: low bytes in fours, high bytes 0 but for a list of exceptions.
         mov     YH, sums_l
@@ -299,12 +310,17 @@ column_end:
         rjmp    next
 1:      rjmp    cnext
 
-end:    movw    r24, ZL
+end:    dec     layers
+        breq    1f
+        rjmp    layer
+1:      mov     r24, sums_l
+        andi    r24, B_LOW
         clr     r1
         pop     YH
         pop     YL
         pop     r17
         pop     r16
+        pop     r15
         pop     r14
         pop     r13
         pop     r12

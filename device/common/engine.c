@@ -51,21 +51,13 @@ void engine_query_end(void) {
 uint8_t engine_pass(void) {
     if (image.kind == KIND_CHARACTER)
         kernel_context(context);
-    bool in_b = false;
 #ifdef TAPE_STORE
-    if (image.form == FORM_BITS) {
-        in_b = bits_pass();
-    } else
+    if (image.form == FORM_BITS)
+        outputs_in_b = bits_pass();
+    else
 #endif
-    {
-        tape_t tape = tape_at(image.second);
-        for (uint8_t left = image.layers; --left;) {
-            tape = kernel_push(tape, in_b);
-            in_b = !in_b;
-        }
-    }
-    outputs_in_b = in_b;
-    return kernel_choose(in_b, &digest);
+        outputs_in_b = kernel_push(tape_at(image.second), image.layers - 1);
+    return kernel_choose(outputs_in_b, &digest);
 }
 
 int16_t engine_output(uint8_t row) {

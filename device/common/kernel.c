@@ -172,7 +172,7 @@ static tape_t start_sums(tape_t tape, uint16_t *sums) {
     return tape;
 }
 
-tape_t kernel_push(tape_t tape, bool from_b) {
+static tape_t push_layer(tape_t tape, bool from_b) {
     const uint16_t *done = from_b ? page_b : page_a.sums;
     uint16_t *sums = from_b ? page_a.sums : page_b;
     tape = start_sums(tape, sums);
@@ -206,6 +206,15 @@ tape_t kernel_push(tape_t tape, bool from_b) {
             tape = add_column(tape, length, sums, (uint16_t)x);
         } while (--left);
     return tape;
+}
+
+bool kernel_push(tape_t tape, uint8_t layers) {
+    bool in_b = false;
+    for (; layers; layers--) {
+        tape = push_layer(tape, in_b);
+        in_b = !in_b;
+    }
+    return in_b;
 }
 
 uint8_t kernel_choose(bool in_b, uint16_t *digest) {

@@ -25,10 +25,10 @@ void kernel_begin(void);
 /* The counts of a pass: the query's share and every n-gram of a context. */
 void kernel_context(const uint8_t *context);
 
-/* Starts the sums of a layer and pushes each active row of the layer before it through its column.
- * That layer is in B or A, the new one in the other. Sums wrap modulo 2^16. The tape stands on the
- * start of the new layer; returns the tape behind its columns. */
-tape_t kernel_push(tape_t tape, bool from_b);
+/* So many layers, the one before them being in A: starts the sums of each in the other page and
+ * pushes each active row of the layer before through its column. Sums wrap modulo 2^16. The tape
+ * stands on the start of the first; returns whether the last one is in B. */
+bool kernel_push(tape_t tape, uint8_t layers);
 
 /* The first largest output of the last layer; adds all outputs to the digest. */
 uint8_t kernel_choose(bool in_b, uint16_t *digest);
