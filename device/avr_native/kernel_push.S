@@ -236,13 +236,9 @@ cscan:  ld      lo, Y+
         brsh    cactive
         add     ZL, len
         adc     ZH, zero
-cnext:  dec     left
+        dec     left
         brne    cscan
-        dec     groups
-        breq    go_end
-        ldi     left, GROUP_ROWS
-        inc     YL              ; the spare
-        rjmp    cscan
+        rjmp    group
 cactive:
         sub     lo, zero0       ; count beyond the threshold
         mul     lo, c32
@@ -261,14 +257,15 @@ scan:   ld      lo, Y+
         brpl    active
 skip:   add     ZL, len
         adc     ZH, zero
-next:   dec     left
+        dec     left
         brne    scan
-        dec     groups
+group:  dec     groups
         breq    go_end
         ldi     left, GROUP_ROWS
         inc     YL              ; the spare
         inc     XL
-        rjmp    scan
+        brtc    scan
+        rjmp    cscan
 
 go_end: rjmp    end
 go_odd: rjmp    odd
@@ -306,9 +303,12 @@ column_end:
         mov     XL, save
         mov     YH, done_l
         mov     XH, done_h
+        dec     left
+        breq    2f
         brts    1f
-        rjmp    next
-1:      rjmp    cnext
+        rjmp    scan
+1:      rjmp    cscan
+2:      rjmp    group
 
 end:    dec     layers
         breq    1f

@@ -1,4 +1,5 @@
-/* The tape in program flash: a position is an address, reading is LPM. In a sketch there is no store. */
+/* The tape in program flash: a position is an address, reading is LPM. In a sketch there is no
+ * store. */
 #ifndef TAPE_H
 #define TAPE_H
 

@@ -1,8 +1,8 @@
 /* Sparse integer network on a tape (docs/semantics.md, docs/image.md).
  *
  * The first layer is counted a byte a row. Its query half is the same in every pass of a character
- * model and waits in the kernel's cache; the sums of a reply model start from it. Small reply models
- * count their buckets instead, and the first layer is pushed like every other. */
+ * model and waits in the kernel's cache; the sums of a reply model start from it. Small reply
+ * models count their buckets instead, and the first layer is pushed like every other. */
 #include "engine.h"
 
 #include <string.h>

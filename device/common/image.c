@@ -29,7 +29,7 @@ uint8_t image_open(uint16_t magic) {
         return STATUS_BAD_ABI;
     image_seek(IMAGE_CHECK_FROM);
     uint16_t crc = CRC_START;
-    while (position != image.length)
+    for (uint16_t left = image.length - IMAGE_CHECK_FROM; left; left--)
         crc = crc_update(crc, image_next());
     return (uint16_t)~crc == image.check ? STATUS_OK : STATUS_BAD_MODEL;
 }

@@ -1,5 +1,5 @@
-/* NEAR(p): from here on the structure at p is addressed through p. An AVR takes 2 bytes for a member
- * at a displacement, and 4 for one at a constant address, which the compiler would find. */
+/* NEAR(p): from here on the structure at p is addressed through p. An AVR takes 2 bytes for a
+ * member at a displacement, and 4 for one at a constant address, which the compiler would find. */
 #ifndef NEAR_H
 #define NEAR_H
 

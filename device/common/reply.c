@@ -57,7 +57,7 @@ static void put_value(port_value_t number) {
 static void put_reply(uint8_t class, bool act) {
     image_seek(image.replies);
     uint8_t action = image_next();
-    for (; class; class--) {
+    for (; class; class --) {
         while (image_next())
             ;
         action = image_next();

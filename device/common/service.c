@@ -15,7 +15,8 @@
 
 #define LOGITS_PER_FRAME ((MAX_PAYLOAD - 2) / 2)
 #define NO_SEQ 0
-#define PAUSE_64K 16 /* times 2^16 cycles: 66 ms at 16 MHz, longer than between two bytes of a host */
+#define PAUSE_64K                                                                                  \
+    16 /* times 2^16 cycles: 66 ms at 16 MHz, longer than between two bytes of a host */
 
 static uint8_t status;       /* of the model */
 static uint8_t seq;          /* of the request being answered */
@@ -23,8 +24,11 @@ static uint8_t answered_seq; /* of the last CHAT: repeated, it is answered from 
 static uint8_t query_length;
 static bool verifying;
 
+/* Begins an answer. */
+static __attribute__((noinline)) void begin(uint8_t type) { frame_begin(type, seq); }
+
 static void acknowledge(uint8_t code, uint16_t value) {
-    frame_begin(OP_ACK, seq);
+    begin(OP_ACK);
     frame_byte(code);
     frame_word(value);
     frame_end();
@@ -38,7 +42,7 @@ static void put_facts(uint8_t from, uint8_t to) {
 
 static void hello(void) {
     answered_seq = NO_SEQ;
-    frame_begin(OP_IS_HELLO, seq);
+    begin(OP_IS_HELLO);
     put_facts(0, offsetof(port_facts_t, abi));
     frame_byte(status);
     if (status == STATUS_OK) {
@@ -52,7 +56,7 @@ static void hello(void) {
 }
 
 static void info(void) {
-    frame_begin(OP_IS_INFO, seq);
+    begin(OP_IS_INFO);
     put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
     frame_byte(status);
     frame_word(status == STATUS_OK ? image.length : 0);
@@ -80,14 +84,12 @@ static uint8_t take_query(uint8_t offset, const uint8_t *bytes, uint8_t count) {
         return status;
     if (offset + count > image.max_query)
         return STATUS_TOO_LONG;
-    if (offset == 0)
+    if (offset == 0) {
         query_length = 0;
-    else if (offset + count == query_length)
-        return STATUS_OK;
-    if (offset != query_length)
-        return STATUS_BAD_ORDER;
-    if (offset == 0)
         reply_begin();
+    } else if (offset != query_length) {
+        return offset + count == query_length ? STATUS_OK : STATUS_BAD_ORDER;
+    }
     reply_query(bytes, count);
     query_length += count;
     return STATUS_OK;
@@ -102,7 +104,7 @@ static bool stop_requested(void) {
 }
 
 static void send_text(uint8_t from) {
-    frame_begin(OP_TEXT, seq);
+    begin(OP_TEXT);
     frame_byte(from);
     frame_bytes(reply.text + from, reply.length - from);
     frame_end();
@@ -111,7 +113,7 @@ static void send_text(uint8_t from) {
 static void send_outputs(void) {
     uint8_t count = image.classes;
     for (uint8_t i = 0; i < count;) {
-        frame_begin(OP_LOGITS, seq);
+        begin(OP_LOGITS);
         frame_byte(reply.passes - 1);
         frame_byte(i);
         uint8_t part = count - i < LOGITS_PER_FRAME ? count - i : LOGITS_PER_FRAME;
@@ -122,7 +124,7 @@ static void send_outputs(void) {
 }
 
 static void send_end(void) {
-    frame_begin(OP_END, seq);
+    begin(OP_END);
     frame_bytes(&reply, REPLY_END_BYTES);
     frame_end();
 }
@@ -151,9 +153,8 @@ static void chat(void) {
         return;
     }
     verifying = frame_in.payload[0] & CHAT_VERIFY;
-    uint8_t asked = seq;
     reply_run(!verifying, send_pass);
-    seq = answered_seq = asked;
+    answered_seq = seq;
     query_length = 0;
     send_end();
 }
