@@ -108,8 +108,11 @@ def fetch() -> None:
 @click.option("-o", "--output", type=_path, default=Path(), help="The folder to write to; default: this one.")
 @click.option("--from", "source", type=_path, help="A copy: data_full.json, or a folder of train.tsv and val.tsv.")
 @click.option("--replies", type=_path, help="Lines of `intent|reply`: write only these intents, with these replies.")
+@click.option(
+    "--others", type=click.IntRange(0), default=0, help="With --replies: so many queries per other intent, as `oos`."
+)
 @_json
-def fetch_clinc150(output: Path, source: Path | None, replies: Path | None, as_json: bool) -> None:
+def fetch_clinc150(output: Path, source: Path | None, replies: Path | None, others: int, as_json: bool) -> None:
     """Write CLINC150's splits as files of `query|intent`: train.txt, val.txt and, if it is there, test.txt.
 
     CC BY 3.0, Larson et al. 2019: name them where you use it.
@@ -119,6 +122,8 @@ def fetch_clinc150(output: Path, source: Path | None, replies: Path | None, as_j
 
     if not output.is_dir():
         raise FileError(f"There is no folder {output} to write to. Make it, or choose another.")
+    if others and not replies:
+        raise UsageError("--others makes queries of other intents out-of-scope; say which are not, with --replies.")
     table = {pair.query: pair.reply for pair in read_pairs(replies)} if replies else None
     copy = source or output / "data_full.json"
     fetched = not source and not copy.exists()
@@ -133,7 +138,7 @@ def fetch_clinc150(output: Path, source: Path | None, replies: Path | None, as_j
         raise
     counts = {}
     for name, pairs in splits.items():
-        chosen = with_replies(pairs, table) if table else pairs
+        chosen = with_replies(pairs, table, others) if table else pairs
         write_pairs(path := output / f"{name}.txt", chosen)
         counts[str(path)] = len(chosen)
     if as_json:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from host_sdk.errors import FileError
-from host_sdk.train.data import Pair, parse_line
+from host_sdk.train.data import Pair, hash_share, parse_line
 
 URL = "https://raw.githubusercontent.com/clinc/oos-eval/master/data/data_full.json"
 OUT_OF_SCOPE = "oos"
@@ -44,11 +44,22 @@ def read_clinc150(path: Path) -> dict[str, list[Pair]]:
     return {split: _checked(path, split, utterances) for split, utterances in splits.items()}
 
 
-def with_replies(pairs: Sequence[Pair], replies: Mapping[str, str]) -> list[Pair]:
-    """The pairs of the intents in the table, with its replies for them; FileError when it names an unknown intent."""
-    if unknown := sorted(set(replies) - {pair.reply for pair in pairs}):
+def with_replies(pairs: Sequence[Pair], replies: Mapping[str, str], others: int = 0) -> list[Pair]:
+    """The pairs of the intents in the table, with its replies for them.
+
+    `others`: so many queries of every other intent follow, chosen by their hashes, with the reply of out-of-scope.
+    FileError when the table names an unknown intent, or no reply for what others need.
+    """
+    intents = dict.fromkeys(pair.reply for pair in pairs)
+    if unknown := sorted(replies.keys() - intents.keys()):
         raise FileError(f"CLINC150 has no intent {unknown[0]!r}. Correct the file of replies.")
-    return [Pair(pair.query, replies[pair.reply]) for pair in pairs if pair.reply in replies]
+    if others and OUT_OF_SCOPE not in replies:
+        raise FileError(f"Other intents need a reply for {OUT_OF_SCOPE!r}. Add it to the file of replies.")
+    chosen = [Pair(pair.query, replies[pair.reply]) for pair in pairs if pair.reply in replies]
+    for intent in [intent for intent in intents if others and intent not in replies]:
+        queries = sorted((pair.query for pair in pairs if pair.reply == intent), key=lambda q: hash_share("others", q))
+        chosen += [Pair(query, replies[OUT_OF_SCOPE]) for query in queries[:others]]
+    return chosen
 
 
 def canonical_sha256(utterances: Sequence[tuple[str, str]]) -> str:

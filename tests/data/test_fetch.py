@@ -160,5 +160,12 @@ def test_replies_choose_the_intents(tiny: dict[str, list[list[str]]], tmp_path: 
     train = clinc150.read_clinc150(file)["train"]
     made = clinc150.with_replies(train, {"oos": "no idea.", "name": "mu."})
     assert made == [("who are you", "mu."), ("why", "no idea.")]
+    assert clinc150.with_replies(train, {"oos": "no."}, others=5) == [
+        ("why", "no."),
+        ("who are you", "no."),
+        ("tell me a joke", "no."),
+    ]
+    with pytest.raises(FileError, match="need a reply for 'oos'"):
+        clinc150.with_replies(train, {"name": "mu."}, others=1)
     with pytest.raises(FileError, match="no intent 'joker'"):
         clinc150.with_replies(train, {"joker": "ha."})
