@@ -17,7 +17,7 @@ from host_sdk.model.text import blank_context, context_counts, lower, query_coun
 from host_sdk.train.data import Pair
 from host_sdk.train.recipe import Recipe
 
-_MAX_COUNT = 255
+MAX_COUNT = 255
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def _examples(seen: Mapping[tuple[bytes, bytes], Counter[int]], classes: int, re
     return Examples(
         queries,
         contexts,
-        np.minimum(query_counts(queries, recipe.query_buckets, recipe.features), _MAX_COUNT).astype(np.uint8),
-        np.minimum(table, _MAX_COUNT).astype(np.uint8),
+        np.minimum(query_counts(queries, recipe.query_buckets, recipe.features), MAX_COUNT).astype(np.uint8),
+        np.minimum(table, MAX_COUNT).astype(np.uint8),
         query,
         context,
         target / weight[:, None],

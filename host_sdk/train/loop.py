@@ -25,6 +25,7 @@ from host_sdk.train.data import Pair, split_pairs
 from host_sdk.train.examples import Examples, character_examples, reply_examples
 from host_sdk.train.recipe import Recipe
 from host_sdk.train.run import Run
+from host_sdk.train.teacher import taught
 
 _MAX_VALIDATION = 500
 """Queries; more would only slow the progress figures down."""
@@ -65,7 +66,10 @@ def train(
         raise FileError(f"{len(pairs)} pairs are too few to train on. Collect more, or use all data (--all-data).")
     blank = _blank_model(pairs, recipe)
     with _repeatable():
-        run = Run(_examples(fit, blank), recipe, lambda layers: packed_bytes(blank.model(layers)))
+        examples = _examples(fit, blank)
+        if recipe.teacher or recipe.variants:
+            examples = taught(examples, recipe)
+        run = Run(examples, recipe, lambda layers: packed_bytes(blank.model(layers)))
         key = checkpoint.fingerprint(pairs, recipe, f"torch {torch.__version__}")
         first = 0
         if part is not None and part.exists():
