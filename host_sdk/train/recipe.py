@@ -63,6 +63,7 @@ class Recipe:
     bytes: int = 0  # packed for a board's flash with all texts, at most; 0: as many as it takes
     temperature: float = 8.0  # logits are divided by it in the loss
     overflow: float = 1e-3  # price of a mean unit of |sum| above 24,000
+    activity: float = 0.0  # price of a unit of the positive sums of hidden layers, per example: fewer units fire
     teacher: float = 0.0  # share of a float teacher's opinion in the targets of the data's queries
     variants: int = 0  # of every query, that only the teacher answers
     seed: int = 0
@@ -196,7 +197,7 @@ def _check(recipe: Recipe) -> None:
         need(isinstance(width, int) and 1 <= width <= MAX_WIDTH, f"a hidden layer of {width} (1 to {MAX_WIDTH})")
     need(0 <= recipe.shift <= MAX_SHIFT, f"shift {recipe.shift} (0 to {MAX_SHIFT})")
     need(1 <= recipe.max_reply <= MAX_REPLY, f"replies of {recipe.max_reply} characters (1 to {MAX_REPLY})")
-    for name in ("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "variants", "seed"):
+    for name in ("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "activity", "variants", "seed"):
         need(getattr(recipe, name) >= 0, f"{name} {getattr(recipe, name)} (0 or more)")
     for name in ("steps", "batch", "learning_rate", "temperature"):
         need(getattr(recipe, name) > 0, f"{name} {getattr(recipe, name)} (more than 0)")

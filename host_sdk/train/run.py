@@ -114,6 +114,9 @@ class Run:
             _, more = self.network(self._inputs(self.hostile[hostile], context))
             for acc in (*sums, *more):
                 price = price + recipe.overflow * (acc.abs() - _OVERFLOW_FROM).relu().mean()
+        if recipe.activity:
+            for acc in sums[:-1]:
+                price = price + recipe.activity * acc.relu().sum(1).mean()
         self.optimiser.zero_grad()
         torch.autograd.backward(price)
         self.optimiser.step()
