@@ -1,8 +1,4 @@
-"""What makes weights zero: a soft threshold per step, raised as far as a target of additions or of bytes needs.
-
-A weight costs flash wherever it stands, and an addition only in passes that read its column. So a target of bytes
-raises the threshold of all weights alike, and one of additions that of columns by the share of passes that read them.
-"""
+"""What makes weights zero: a soft threshold per step, raised as far as a target of additions or of bytes needs."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from host_sdk.train.recipe import Recipe
 
 _SETTLED = 0.6
 """Share of the steps after which the aim is the target; until then it comes down to it from where it was."""
-_MARGIN = 0.97
+_MARGIN = 0.99
 """The aim is this share of the target: what is left is for other queries than those trained on."""
 _PROPORTIONAL, _INTEGRAL = 8.0, 0.02
 """Exponents of figure / aim in a price: at once, and per step for good."""
@@ -37,7 +33,7 @@ class Price:
 
     target: float
     start: float = 0.0  # the figure when the steering began
-    level: float = 0.1
+    level: float = 0.1  # the factor before the figure's own deviation
 
     def factor(self, figure: float, done: float) -> float:
         """The factor for a figure when the share `done` of all steps is made."""
@@ -45,7 +41,7 @@ class Price:
         left = max(0.0, 1 - done / _SETTLED)
         goal = self.target * _MARGIN
         aim = goal * max(1.0, self.start / goal) ** left
-        ratio = figure / aim
+        ratio = float(figure / aim)
         self.level = min(max(self.level * ratio**_INTEGRAL, _LOWEST), _HIGHEST)
         return min(max(self.level * ratio**_PROPORTIONAL, _LOWEST), _HIGHEST)
 
@@ -68,21 +64,16 @@ class Sparsity:
 
         `pace` is the learning rate's factor; `step` of `steps` is being made.
         """
-        every = self.base
+        price = 0.0
         if self.bytes:
-            every += self.base * self.bytes.factor(self._bytes(step, steps), step / steps)
-        if every == 0 and not self.additions:
-            return
-        read: list[Tensor] = []
+            price += self.bytes.factor(self._bytes(step, steps), step / steps)
         if self.additions:
             self._observe(counts, sums)
-            columns = [(layer.weights() != 0).sum(0) for layer in self.stack]
-            total = float(sum(share @ ones.to(share.dtype) for share, ones in zip(self.activity, columns, strict=True)))
-            weights = float(sum(ones.sum() for ones in columns))
-            price = self.base * self.additions.factor(total, step / steps)
-            read = [price * share * (weights / max(total, 1.0)) for share in self.activity]
-        for number, layer in enumerate(self.stack):
-            threshold = pace * (every + read[number]) if read else torch.tensor(pace * every, dtype=layer.latent.dtype)
+            price += self.additions.factor(self._additions(), step / steps)
+        threshold = pace * self.base * (1 + price)
+        if not threshold:
+            return
+        for layer in self.stack:
             layer.latent.sub_(layer.latent.clamp(-threshold, threshold))
 
     def state(self) -> dict[str, np.ndarray]:
@@ -107,6 +98,11 @@ class Sparsity:
         for share, now in zip(self.activity, read, strict=True):
             fresh = now.to(share.dtype).mean(0)
             share.copy_(fresh if not share.any() else _MEMORY * share + (1 - _MEMORY) * fresh)
+
+    def _additions(self) -> float:
+        """Of a pass: weights that are not zero, in the columns that are read."""
+        nonzero = [(layer.weights() != 0).sum(0) for layer in self.stack]
+        return float(sum(share @ ones.to(share.dtype) for share, ones in zip(self.activity, nonzero, strict=True)))
 
     def _bytes(self, step: int, steps: int) -> float:
         magnitudes = float(sum(layer.weights().abs().sum() for layer in self.stack))
