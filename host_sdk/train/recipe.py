@@ -66,7 +66,8 @@ class Recipe:
     variants: int = 0  # of every query, that only the teacher answers
     seed: int = 0
     held_out: float = HELD_OUT  # share of the queries never seen in training; 0 uses all data
-    validation: float = 0.05  # share of the remaining queries that only the progress figures use
+    validation: float = 0.05  # share of the remaining queries, for the live accuracy and `patience`
+    patience: int = 0  # validations, of about 25, without a better accuracy until it stops; 0: never
     name: str = ""  # shown by boards; empty: the name of the data file
     licence: str = ""
     class_weights: Mapping[str, float] = field(default_factory=dict)  # reply text -> weight of its pairs, others 1
@@ -98,6 +99,11 @@ class Recipe:
     def features(self) -> Features:
         """What of a query is hashed."""
         return Features(self.zones, self.words)
+
+    @property
+    def targets(self) -> bool:
+        """Whether the sparsity follows a target."""
+        return bool(self.additions or self.bytes)
 
     @property
     def action_table(self) -> dict[str, Action]:
@@ -193,7 +199,7 @@ def _check(recipe: Recipe) -> None:
         need(isinstance(width, int) and 1 <= width <= MAX_WIDTH, f"a hidden layer of {width} (1 to {MAX_WIDTH})")
     need(0 <= recipe.shift <= MAX_SHIFT, f"shift {recipe.shift} (0 to {MAX_SHIFT})")
     need(1 <= recipe.max_reply <= MAX_REPLY, f"replies of {recipe.max_reply} characters (1 to {MAX_REPLY})")
-    for name in ("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "variants", "seed"):
+    for name in ("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "variants", "patience", "seed"):
         need(getattr(recipe, name) >= 0, f"{name} {getattr(recipe, name)} (0 or more)")
     for name in ("steps", "batch", "learning_rate", "temperature"):
         need(getattr(recipe, name) > 0, f"{name} {getattr(recipe, name)} (more than 0)")

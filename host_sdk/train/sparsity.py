@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,13 +13,15 @@ from torch import Tensor
 from host_sdk.train.network import Network
 from host_sdk.train.recipe import Recipe
 
-_SETTLED = 0.6
+SETTLED = 0.6
 """Share of the steps after which the aim is the target; until then it comes down to it from where it was."""
 _MARGIN = 0.99
 """The aim is this share of the target: what is left is for other queries than those trained on."""
 _PROPORTIONAL, _INTEGRAL = 8.0, 0.02
 """Exponents of figure / aim in a price: at once, and per step for good."""
 _LOWEST, _HIGHEST = 1e-3, 1e3
+_UNIT = 3e-4
+"""The threshold per step that a factor of 1 adds, in grid units."""
 _MEMORY = 0.98
 """Of the running mean of activity, per step."""
 _PACKINGS = 50
@@ -29,7 +32,7 @@ _NIBBLE = 0.55
 
 @dataclass
 class Price:
-    """Keeps a figure below a target: the factor on a threshold, which rises while the figure is above its aim."""
+    """Keeps a figure below a target: a factor that rises while the figure is above its aim."""
 
     target: float
     start: float = 0.0  # the figure when the steering began
@@ -38,12 +41,15 @@ class Price:
     def factor(self, figure: float, done: float) -> float:
         """The factor for a figure when the share `done` of all steps is made."""
         self.start = self.start or figure
-        left = max(0.0, 1 - done / _SETTLED)
+        left = max(0.0, 1 - done / SETTLED)
         goal = self.target * _MARGIN
-        aim = goal * max(1.0, self.start / goal) ** left
-        ratio = float(figure / aim)
-        self.level = min(max(self.level * ratio**_INTEGRAL, _LOWEST), _HIGHEST)
-        return min(max(self.level * ratio**_PROPORTIONAL, _LOWEST), _HIGHEST)
+        aim = goal * math.pow(max(1.0, self.start / goal), left)
+        self.level = _bounded(self.level * math.pow(figure / aim, _INTEGRAL))
+        return _bounded(self.level * math.pow(figure / aim, _PROPORTIONAL))
+
+
+def _bounded(factor: float) -> float:
+    return min(max(factor, _LOWEST), _HIGHEST)
 
 
 class Sparsity:
@@ -70,7 +76,7 @@ class Sparsity:
         if self.additions:
             self._observe(counts, sums)
             price += self.additions.factor(self._additions(), step / steps)
-        threshold = pace * self.base * (1 + price)
+        threshold = pace * (self.base + _UNIT * price)
         if not threshold:
             return
         for layer in self.stack:
