@@ -11,8 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING
 
+from host_sdk.boards import Board
 from host_sdk.conformance import BenchResult, Vector, VerifyResult, measure, prove
 from host_sdk.errors import BoardError, FileError, PortError, UlmError, UsageError
+from host_sdk.flash import eeprom
 from host_sdk.flash.deploy import FlashResult, check_result, choose_board, deploy, deploy_with_avrdude, is_outdated
 from host_sdk.link.messages import End, Hello, Info
 from host_sdk.link.ports import greet, likely_bauds, only_board, open_port
@@ -22,7 +24,7 @@ from host_sdk.model.library import recall, remember, shipped_model
 from host_sdk.model.model import Model
 from host_sdk.model.text import query_bytes
 from host_sdk.pack.queries import bench_queries
-from host_sdk.spec.protocol import MAX_QUERY, HelloFlag, Status
+from host_sdk.spec.protocol import MAX_QUERY, HelloFlag, Slot, Status
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import AvrBoard
@@ -165,18 +167,22 @@ class Device:
         board: str | None = None,
         yes: bool = False,
         programmer: str = "stk500",
+        memory: str = "flash",
         progress: Progress | None = None,
     ) -> FlashResult:
         """Put runtime and model on the board through its bootloader; only pages that differ are written.
 
-        `board` names the kind of board where bootloaders look alike, `yes` replaces a foreign program, `programmer`
-        is one of PROGRAMMERS.
+        With `memory` "eeprom" the model goes into the EEPROM of a board whose runtime answers, and answers from there
+        until another one is flashed. `board` names the kind of board where bootloaders look alike, `yes` replaces a
+        foreign program, `programmer` is one of PROGRAMMERS.
 
         FitError with the numbers, before anything is touched, when the model has no room.
         """
         model = model if isinstance(model, Model) else Model.load(model)
         named = board or (self._virtual.board.name if self._virtual else None)
         target = choose_board(self._line, self._hello, named, yes)
+        if memory == "eeprom":
+            return self._store(target, model, progress)
         if programmer == "avrdude":
             with self._lent_port() as tty:
                 result = deploy_with_avrdude(tty, target, model)
@@ -185,6 +191,9 @@ class Device:
         remember(model)
         self._bauds = [target.baud]
         self._greet()
+        if self.hello.model_crc != result.model_crc and self.info().slot == Slot.EEPROM:
+            eeprom.clear(self._session)  # the newest model answers
+            self._greet()
         check_result(result, self.hello)
         return result
 
@@ -242,6 +251,14 @@ class Device:
         self._hello = None
         self._hello = greet(self._line, self._session, self._bauds)
         self.__dict__.pop("model", None)
+
+    def _store(self, target: Board, model: Model, progress: Progress | None) -> FlashResult:
+        """Flash into the EEPROM."""
+        result = eeprom.store(self._session, self.hello, target, model, progress)
+        remember(model)
+        self._greet()
+        check_result(result, self.hello)
+        return result
 
     @property
     def _virtual(self) -> AvrBoard | None:

@@ -12,14 +12,14 @@
 #define scale   r4  /* 2^(8 - shift): with it MUL shifts right; 0 where the shift is 0 */
 #define low0    r5  /* sum from which a row is active: 128 + 2^shift */
 #define high0   r6
-#define save    r7  /* place behind the row whose column is being added */
-#define done_l  r8  /* pages of the finished layer and of the new one */
-#define done_h  r9
-#define sums_l  r10
-#define sums_h  r11
+#define sums_l  r7  /* pages of the new layer */
+#define sums_h  r14
+#define save    r8  /* Y and X while a column is being added: the place behind its row, and */
+#define done_l  r9  /* the pages of the finished layer */
+#define save_h  r10
+#define done_h  r11
 #define flags   r12
 #define zero0   r13 /* count from which a row is active */
-#define c32     r14
 #define layers  r15 /* to go */
 #define left    r16 /* rows of this group */
 #define groups  r17
@@ -156,8 +156,6 @@ kernel_push:
         clr     zero
         ldi     t, 16
         mov     c16, t
-        ldi     t, 32
-        mov     c32, t
         mov     layers, r22
         ldi     t, A_LOW
         mov     sums_l, t
@@ -241,7 +239,8 @@ cscan:  ld      lo, Y+
         rjmp    group
 cactive:
         sub     lo, zero0       ; count beyond the threshold
-        mul     lo, c32
+        ldi     t, INPUT_SCALE
+        mul     lo, t
         movw    lo, r0
         lpm     t, Z+           ; the sum at the threshold
         dec     len
@@ -277,6 +276,7 @@ active: subi    lo, PRESET
 ; The activation of the sum hi:lo, which gives at least 1.
 activate:
         mov     save, YL
+        mov     save_h, YL
         mov     YH, sums_l
         mov     XH, sums_h
         mul     hi, scale
@@ -299,10 +299,8 @@ narrow: lpm     n, Z+
 
 ; Behind a column: back to the row after `save`.
 column_end:
-        mov     YL, save
-        mov     XL, save
-        mov     YH, done_l
-        mov     XH, done_h
+        movw    YL, save
+        movw    XL, save_h
         dec     left
         breq    2f
         brts    1f

@@ -13,7 +13,7 @@ from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
 from host_sdk.model.model import Model
 
-_ARDUINO = "arduino"
+_ARDUINO, _EEPROM = "arduino", "eeprom"
 _out = click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
 _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
 
@@ -82,7 +82,9 @@ def import_z80ai(source: Path, output: Path) -> None:
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--for", "target", required=True, metavar="KIND", help=f"`{_ARDUINO}`, or a board of `ulm boards`.")
+@click.option(
+    "--for", "target", required=True, metavar="KIND", help=f"{_ARDUINO}, {_EEPROM}, or a board of `ulm boards`."
+)
 @_out
 @_json
 def pack(model: Path, target: str, output: Path, as_json: bool) -> None:
@@ -92,6 +94,7 @@ def pack(model: Path, target: str, output: Path, as_json: bool) -> None:
     """
     from host_sdk.flash.deploy import fitted
     from host_sdk.pack.arduino import library
+    from host_sdk.pack.bits import pack_bits
 
     loaded = Model.load(model)
     if target == _ARDUINO:
@@ -99,7 +102,7 @@ def pack(model: Path, target: str, output: Path, as_json: bool) -> None:
         _write_folder(output, made.files)
         report = made.report()
     else:
-        image = fitted(loaded, board_named(target))
+        image = pack_bits(loaded) if target == _EEPROM else fitted(loaded, board_named(target))
         _write(output, image.data)
         report = image.report()
     if as_json:

@@ -19,6 +19,7 @@ from host_sdk.pack.image import pack
 from host_sdk.spec.image import MODEL_ADDRESS
 
 PROGRAMMERS = ("stk500", "avrdude")
+MEMORIES = ("flash", "eeprom")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from host_sdk.spec.protocol import REVISION, HelloFlag, Status
 
 _HELLO = struct.Struct(FACTS + "B")  # and the model's status
 _HELLO_MODEL = struct.Struct("<BI")  # longest query, CRC; the name follows
-_INFO = struct.Struct("<BIIHHBHHI")
+_INFO = struct.Struct("<BIIHHBHHIB")
 _END = struct.Struct("<BBBHIIII")
 _ACK = struct.Struct("<BH")
 
@@ -62,6 +62,7 @@ class Info:
     model_bytes: int
     stack_bytes: int
     uptime_s: int
+    slot: int  # of the model that answers: protocol.Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,9 @@ class Sparsity:
         self.additions = Price(recipe.additions) if recipe.additions else None
         self.bytes = Price(recipe.bytes) if recipe.bytes else None
         self.packed_bytes = packed_bytes
-        self.activity = [torch.zeros(layer.latent.shape[1], dtype=network.dtype) for layer in self.stack]
+        self.activity = [
+            torch.zeros(layer.latent.shape[1], dtype=network.dtype, device=network.device) for layer in self.stack
+        ]
         self.packed = (0, 0.0)  # (bytes, sum of the weights' magnitudes) when the packer was asked last
 
     @torch.no_grad()
@@ -86,7 +88,7 @@ class Sparsity:
         """What a checkpoint keeps."""
         prices = [value for price in (self.additions, self.bytes) if price for value in (price.start, price.level)]
         arrays = {"prices": np.array(prices), "packed": np.array(self.packed)}
-        return arrays | {f"activity{number}": share.numpy() for number, share in enumerate(self.activity)}
+        return arrays | {f"activity{number}": share.cpu().numpy() for number, share in enumerate(self.activity)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take up a state that `state` returned."""
@@ -95,7 +97,9 @@ class Sparsity:
             if price:
                 price.start, price.level = next(values), next(values)
         self.packed = (int(arrays["packed"][0]), float(arrays["packed"][1]))
-        self.activity = [torch.from_numpy(arrays[f"activity{n}"].copy()) for n in range(len(self.stack))]
+        self.activity = [
+            torch.from_numpy(arrays[f"activity{n}"].copy()).to(share.device) for n, share in enumerate(self.activity)
+        ]
 
     def _observe(self, counts: Tensor, sums: Sequence[Tensor]) -> None:
         """Running means of the share of passes that read each column."""
