@@ -65,7 +65,8 @@ class Recipe:
     decay: float = 3e-4  # share of a weight lost per step at full learning rate
     sparsity: float = 3e-4  # soft threshold per step at full learning rate, in grid units
     additions: int = 0  # per pass, at most; 0: as many as it takes
-    bytes: int = 0  # packed for a board's flash with all texts, at most; 0: as many as it takes
+    bytes: int = 0  # packed for `board` with all texts, at most; 0: as many as it takes
+    board: str = "uno"
     temperature: float = 8.0  # logits are divided by it in the loss
     overflow: float = 1e-3  # price of a mean unit of |sum| above 24,000
     activity: float = 0.0  # price of a unit of the positive sums of hidden layers, per example: fewer units fire

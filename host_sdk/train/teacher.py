@@ -141,7 +141,7 @@ def _varied(examples: Examples, recipe: Recipe) -> Examples:
     """Examples with variants of the queries in place of the queries; their targets are to be replaced."""
     source = random.Random(recipe.seed)
     words = [word for query in examples.queries for word in query.split()]
-    queries = [_variant(query, words, source) for _ in range(recipe.variants) for query in examples.queries]
+    queries = [variant(query, words, source) for _ in range(recipe.variants) for query in examples.queries]
     shift = np.repeat(np.arange(recipe.variants) * len(examples.queries), len(examples))
     counts = query_counts(queries, recipe.query_buckets, recipe.features)
     return replace(
@@ -154,7 +154,7 @@ def _varied(examples: Examples, recipe: Recipe) -> Examples:
     )
 
 
-def _variant(query: bytes, words: Sequence[bytes], source: random.Random) -> bytes:
+def variant(query: bytes, words: Sequence[bytes], source: random.Random) -> bytes:
     """The query with some words dropped, replaced by others of the data, or swapped with their neighbours."""
     changed = []
     for word in query.split():
