@@ -12,9 +12,10 @@ import click
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import UsageError
 from host_sdk.model.model import Model
+from host_sdk.train.baselines import BASELINES, all_baselines_of
 from host_sdk.train.checkpoint import part_path
 from host_sdk.train.data import HELD_OUT, read_pairs, split_pairs
-from host_sdk.train.evaluate import Evaluation
+from host_sdk.train.evaluate import Evaluation, Share, by_reply, compare, confusions, out_of_scope, replies
 from host_sdk.train.evaluate import evaluate as measure
 from host_sdk.train.recipe import CODES, HEADS, Recipe
 
@@ -95,18 +96,62 @@ def train(
     show_default=True,
     help="All pairs of DATA, or those that its training holds out or fits on.",
 )
+@click.option("--oos", metavar="REPLY", help="The reply that stands for out of scope: measure both sides of it.")
+@click.option("--against", type=_path, metavar="B.ulm", help="The difference to another model, with its interval.")
+@click.option("--replies", "per_reply", is_flag=True, help="A line per reply, and the most frequent confusions.")
+@click.option("--all-baselines", is_flag=True, help="A linear and a float network, too: trains them, needs PyTorch.")
 @_json
-def evaluate(model: Path, data: Path, fit_file: Path | None, split: str, as_json: bool) -> None:
+def evaluate(
+    model: Path,
+    data: Path,
+    fit_file: Path | None,
+    split: str,
+    oos: str | None,
+    against: Path | None,
+    per_reply: bool,
+    all_baselines: bool,
+    as_json: bool,
+) -> None:
     """Ask the file MODEL every query of DATA, beside trivial baselines."""
     loaded = Model.load(model)
+    other = Model.load(against) if against else None
     fit, held = split_pairs(pairs := read_pairs(data), _held_out(loaded))
     chosen = {"all": pairs, "held": held, "fit": fit}[split]
     known = read_pairs(fit_file) if fit_file else fit if split == "held" else None
-    result = measure(loaded, chosen, known)
+    result = measure(loaded, chosen, known, all_baselines_of(loaded) if all_baselines else BASELINES)
+    answers = replies(loaded, chosen) if oos or other or per_reply else []
+    scope = out_of_scope(answers, chosen, oos) if oos else None
+    comparison = compare(answers, other, chosen) if other else None
     if as_json:
-        print_json(result.to_dict())
-    else:
-        _report(loaded, result, {"all": "pairs", "held": "held-out pairs", "fit": "fitted pairs"}[split])
+        values = result.to_dict()
+        if scope:
+            values["out_of_scope"] = scope.to_dict()
+        if comparison:
+            values["against"] = comparison.to_dict()
+        if per_reply:
+            values["replies"] = [row.to_dict() for row in by_reply(answers, chosen)]
+            names = ("listed", "answered", "pairs")
+            values["confusions"] = [dict(zip(names, row, strict=True)) for row in confusions(answers, chosen)]
+        print_json(values)
+        return
+    _report(loaded, result, {"all": "pairs", "held": "held-out pairs", "fit": "fitted pairs"}[split])
+    if scope:
+        click.echo(f"in scope: {_share(scope.in_scope)}")
+        click.echo(f"{scope.label!r}: recall {_share(scope.recall)}; precision {_share(scope.precision)}")
+    if comparison:
+        low, high = comparison.interval
+        click.echo(
+            f"against {comparison.name} ({comparison.exact.value:.3f}): {comparison.difference:+.3f}, "
+            f"95 % interval {low:+.3f} to {high:+.3f}"
+        )
+    if per_reply:
+        lines = [
+            (row.reply, str(row.recall.count), f"{row.recall.value:.3f}", f"{row.precision.value:.3f}")
+            for row in by_reply(answers, chosen)
+        ]
+        table([("listed reply", "pairs", "recall", "precision"), *lines])
+        wrong = [(listed, answer, str(count)) for listed, answer, count in confusions(answers, chosen)]
+        table([("listed reply", "answered", "pairs"), *wrong])
 
 
 def _held_out(model: Model) -> float:
@@ -124,11 +169,17 @@ def _widths(text: str) -> tuple[int, ...]:
 
 
 def _report(model: Model, result: Evaluation, what: str) -> None:
-    rows = [(model.name, f"{result.exact:.3f}")]
-    rows += [(f"baseline: {name}", f"{share:.3f}") for name, share in result.baselines.items()]
-    table([(f"{result.pairs} {what}", "exact"), *rows])
-    click.echo(f"any listed reply: {result.any:.3f}; {result.additions_per_char:.0f} additions per character")
+    low, high = result.exact.interval
+    rows = [(model.name, f"{result.exact.value:.3f}", f"{low:.3f} to {high:.3f}")]
+    rows += [(f"baseline: {name}", f"{share:.3f}", "") for name, share in result.baselines.items()]
+    table([(f"{result.exact.count} {what}", "exact", "95 % interval"), *rows])
+    click.echo(f"any listed reply: {_share(result.any)}; {result.additions_per_char:.0f} additions per character")
     click.echo(f"baselines fitted on {result.baselines_fit_on}")
+
+
+def _share(share: Share) -> str:
+    low, high = share.interval
+    return f"{share.value:.3f} ({low:.3f} to {high:.3f}, of {share.count})"
 
 
 def _show(progress: Progress) -> None:

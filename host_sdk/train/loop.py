@@ -6,6 +6,7 @@ in the batch and for hostile queries. The live accuracy comes from queries that 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,10 +22,12 @@ from host_sdk.pack.image import pack
 from host_sdk.spec.container import Kind
 from host_sdk.spec.protocol import Action
 from host_sdk.train import checkpoint
+from host_sdk.train.best import Best
 from host_sdk.train.data import Pair, split_pairs
 from host_sdk.train.examples import Examples, character_examples, reply_examples
 from host_sdk.train.recipe import Recipe
 from host_sdk.train.run import Run
+from host_sdk.train.sparsity import SETTLED
 from host_sdk.train.teacher import taught
 
 _MAX_VALIDATION = 500
@@ -71,24 +74,32 @@ def train(
             examples = taught(examples, recipe)
         run = Run(examples, recipe, lambda layers: packed_bytes(blank.model(layers)))
         key = checkpoint.fingerprint(pairs, recipe, f"torch {torch.__version__}")
-        first = 0
+        first, best = 0, Best(recipe.patience)
         if part is not None and part.exists():
             if (saved := checkpoint.load(part, key)) is None:
                 note(f"{part} is of other data or settings; starting anew.")
             else:
                 first, arrays = saved
+                best = Best.restore(recipe.patience, arrays)
                 run.restore(arrays)
                 note(f"Going on after epoch {first} of {run.epochs} ({part}).")
         every = -(-run.epochs // _VALIDATIONS)
         accuracy = None
         for epoch in range(first, run.epochs):
+            if best.given_up:
+                note(f"No better since {best.waited} validations: stopped after epoch {epoch} of {run.epochs}.")
+                break
             loss = run.epoch(epoch)
+            done = (epoch + 1) / run.epochs
+            if validation and (epoch % every == 0 or done == 1):
+                model = blank.model(run.layers)
+                accuracy = _accuracy(model, validation)
+                if not recipe.targets or done > SETTLED:
+                    best.consider(accuracy, model)
             if part is not None:
-                checkpoint.save(part, key, epoch + 1, run.state())
-            if validation and (epoch % every == 0 or epoch + 1 == run.epochs):
-                accuracy = _accuracy(blank.model(run.layers), validation)
+                checkpoint.save(part, key, epoch + 1, run.state() | best.state())
             watch(Progress(epoch + 1, run.epochs, loss, accuracy))
-        return blank.model(run.layers)
+        return best.model or blank.model(run.layers)
 
 
 @dataclass(frozen=True)
@@ -157,6 +168,7 @@ def _repeatable() -> Iterator[None]:
     threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what repeatable sums on a GPU need
     try:
         yield
     finally:

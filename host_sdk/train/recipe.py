@@ -27,12 +27,17 @@ CODES: Mapping[str, WeightCode] = {
     "int4": WeightCode.INT4,
     "int8": WeightCode.INT8,
 }
+DEVICES = ("cpu", "gpu")
 _BY_HEAD: Mapping[str, Mapping[str, Any]] = {
     "character": {"hidden": (64,), "context_buckets": 512, "context_length": 8},
     "reply": {"hidden": (64, 32), "context_buckets": 0, "context_length": 0},
 }
 _TABLES = ("class_weights", "actions")
 """Options that are tables of reply texts."""
+_NOT_NEGATIVE = (
+    *("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "activity"),
+    *("variants", "patience", "seed"),
+)
 _BUCKETS = [1 << bits for bits in QUERY_BITS]
 
 
@@ -65,9 +70,11 @@ class Recipe:
     activity: float = 0.0  # price of a unit of the positive sums of hidden layers, per example: fewer units fire
     teacher: float = 0.0  # share of a float teacher's opinion in the targets of the data's queries
     variants: int = 0  # of every query, that only the teacher answers
+    device: str = "cpu"  # or "gpu", which rounds gradients otherwise: another model for the same seed
     seed: int = 0
     held_out: float = HELD_OUT  # share of the queries never seen in training; 0 uses all data
-    validation: float = 0.05  # share of the remaining queries that only the progress figures use
+    validation: float = 0.05  # share of the remaining queries, for the live accuracy and `patience`
+    patience: int = 0  # validations, of about 25, without a better accuracy until it stops; 0: never
     name: str = ""  # shown by boards; empty: the name of the data file
     licence: str = ""
     class_weights: Mapping[str, float] = field(default_factory=dict)  # reply text -> weight of its pairs, others 1
@@ -99,6 +106,11 @@ class Recipe:
     def features(self) -> Features:
         """What of a query is hashed."""
         return Features(self.zones, self.words)
+
+    @property
+    def targets(self) -> bool:
+        """Whether the sparsity follows a target."""
+        return bool(self.additions or self.bytes)
 
     @property
     def action_table(self) -> dict[str, Action]:
@@ -194,10 +206,11 @@ def _check(recipe: Recipe) -> None:
         need(isinstance(width, int) and 1 <= width <= MAX_WIDTH, f"a hidden layer of {width} (1 to {MAX_WIDTH})")
     need(0 <= recipe.shift <= MAX_SHIFT, f"shift {recipe.shift} (0 to {MAX_SHIFT})")
     need(1 <= recipe.max_reply <= MAX_REPLY, f"replies of {recipe.max_reply} characters (1 to {MAX_REPLY})")
-    for name in ("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "activity", "variants", "seed"):
+    for name in _NOT_NEGATIVE:
         need(getattr(recipe, name) >= 0, f"{name} {getattr(recipe, name)} (0 or more)")
     for name in ("steps", "batch", "learning_rate", "temperature"):
         need(getattr(recipe, name) > 0, f"{name} {getattr(recipe, name)} (more than 0)")
+    need(recipe.device in DEVICES, f"device {recipe.device!r} ({' or '.join(DEVICES)})")
     need(0 <= recipe.teacher <= 1, f"teacher {recipe.teacher} (a share, 0 to 1)")
     for name in ("warm_up", "decay", "held_out", "validation"):
         share(name)
