@@ -30,15 +30,15 @@ LONG = replace(REPLY, epochs=40)
 
 def test_a_price_rises_above_the_aim_and_falls_below_it() -> None:
     price = Price(target=100)
-    above = [price.factor(300, 0.9) for _ in range(50)]
+    above = [price.factor(300, 3600, 4000) for _ in range(50)]
     assert all(a <= b for a, b in pairwise(above))
-    below = [price.factor(50, 0.9) for _ in range(400)]
+    below = [price.factor(50, 3600, 4000) for _ in range(400)]
     assert below[-1] < 0.01 < above[-1]
 
 
-@given(st.floats(1, 1e6), st.floats(0, 1))
-def test_a_price_stays_in_bounds(figure: float, done: float) -> None:
-    assert 1e-3 <= Price(target=1000).factor(figure, done) <= 1e3
+@given(st.floats(1, 1e6), st.integers(0, 4000))
+def test_a_price_stays_in_bounds(figure: float, step: int) -> None:
+    assert 1e-3 <= Price(target=1000).factor(figure, step, 4000) <= 1e3
 
 
 def test_additions_are_kept() -> None:
