@@ -77,7 +77,7 @@ def sweep(
 def _row(trial: Trial, board: str) -> tuple[object, ...]:
     recipe = trial.recipe
     inputs = f"{recipe.query_buckets}+{recipe.context_buckets}" if recipe.context_buckets else recipe.query_buckets
-    shape = "-".join(map(str, (inputs, *recipe.widths)))
+    shape = "-".join(map(str, (inputs, *recipe.hidden)))
     features = recipe.zones, "yes" if recipe.words else "no", f"{recipe.sparsity:.1g}"
     return trial.number, f"{trial.accuracy:.3f}", trial.bytes[board], trial.additions, shape, recipe.code, *features
 

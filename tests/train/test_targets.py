@@ -65,11 +65,11 @@ def test_a_missed_target_is_said() -> None:
 
 def test_a_board_chooses_the_shape() -> None:
     recipe, why = shaped(Recipe(head="reply", words=True), PAIRS * 40, "uno")
-    assert (recipe.query_buckets, recipe.widths, recipe.words) == (1024, (64,), True)
+    assert (recipe.query_buckets, recipe.hidden, recipe.words) == (1024, (64,), True)
     assert recipe.bytes == room_on("uno")
     assert str(room_on("uno")) in why
     small, why = shaped(Recipe(head="reply"), PAIRS, "uno")
-    assert (small.query_buckets, small.widths) == (128, (16,))
+    assert (small.query_buckets, small.hidden) == (128, (16,))
     assert "120 pairs can teach" in why
     assert shaped(Recipe(), PAIRS * 200, "lilypad")[0].context_buckets == 256
 
