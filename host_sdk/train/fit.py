@@ -102,7 +102,7 @@ def _zeros(recipe: Recipe, classes: int) -> tuple[Layer, ...]:
     """Layers of the recipe's shape in which every row counts and no weight but one per row is there."""
     columns = recipe.query_buckets + recipe.context_buckets
     layers = []
-    for rows in (*recipe.widths, classes):
+    for rows in (*recipe.hidden, classes):
         weights = np.zeros((rows, columns), np.int8)
         weights[np.arange(rows), np.arange(rows) % columns] = 1
         layers.append(Layer(weights, np.full(rows, 4, np.int16), recipe.weight_code, recipe.shift, recipe.saturate))

@@ -6,9 +6,7 @@ in the batch and for hostile queries. The live accuracy comes from queries that 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +24,7 @@ from host_sdk.train.data import Pair, split_pairs
 from host_sdk.train.examples import Examples, character_examples, reply_examples
 from host_sdk.train.fit import packed_bytes
 from host_sdk.train.recipe import Recipe
+from host_sdk.train.repeatable import repeatable
 from host_sdk.train.run import Run
 from host_sdk.train.sparsity import SETTLED
 from host_sdk.train.teacher import taught
@@ -68,7 +67,7 @@ def train(
     if not fit:
         raise FileError(f"{len(pairs)} pairs are too few to train on. Collect more, or use all data (--all-data).")
     blank = Blank.of(pairs, recipe)
-    with _repeatable():
+    with repeatable():
         examples = _examples(fit, blank)
         if recipe.teacher or recipe.variants:
             examples = taught(examples, recipe)
@@ -112,20 +111,3 @@ def _examples(pairs: Sequence[Pair], blank: Blank) -> Examples:
 def _accuracy(model: Model, pairs: Sequence[Pair]) -> float:
     runs = engine.run(model, [pair.query for pair in pairs])
     return float(np.mean([run.text == pair.reply for run, pair in zip(runs, pairs, strict=True)]))
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """One thread and deterministic kernels: the sums of a gradient are formed in the same order every time.
-
-    These networks are so small that a second thread costs more than it gains.
-    """
-    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what repeatable sums on a GPU need
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)

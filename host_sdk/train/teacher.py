@@ -23,6 +23,7 @@ from host_sdk.model.text import context_hashes, query_counts
 from host_sdk.spec.protocol import MAX_QUERY
 from host_sdk.train.examples import MAX_COUNT, Examples
 from host_sdk.train.recipe import Recipe
+from host_sdk.train.repeatable import repeatable
 
 _BUCKETS = 1 << 13
 _WIDTH = 256
@@ -73,6 +74,11 @@ class Teacher(nn.Module):
 
 def taught(examples: Examples, recipe: Recipe) -> Examples:
     """The examples, and `variants` more for each, with the teacher's share in their targets."""
+    with repeatable():
+        return _taught(examples, recipe)
+
+
+def _taught(examples: Examples, recipe: Recipe) -> Examples:
     teacher = _trained(examples, recipe.seed)
     targets = examples.target * (1 - recipe.teacher) + _answers(teacher, examples) * recipe.teacher
     examples = replace(examples, target=targets.astype(np.float32))

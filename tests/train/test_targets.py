@@ -30,15 +30,15 @@ LONG = replace(REPLY, epochs=40)
 
 def test_a_price_rises_above_the_aim_and_falls_below_it() -> None:
     price = Price(target=100)
-    above = [price.factor(300, 0.9) for _ in range(50)]
+    above = [price.factor(300, 3600, 4000) for _ in range(50)]
     assert all(a <= b for a, b in pairwise(above))
-    below = [price.factor(50, 0.9) for _ in range(400)]
+    below = [price.factor(50, 3600, 4000) for _ in range(400)]
     assert below[-1] < 0.01 < above[-1]
 
 
-@given(st.floats(1, 1e6), st.floats(0, 1))
-def test_a_price_stays_in_bounds(figure: float, done: float) -> None:
-    assert 1e-3 <= Price(target=1000).factor(figure, done) <= 1e3
+@given(st.floats(1, 1e6), st.integers(0, 4000))
+def test_a_price_stays_in_bounds(figure: float, step: int) -> None:
+    assert 1e-3 <= Price(target=1000).factor(figure, step, 4000) <= 1e3
 
 
 def test_additions_are_kept() -> None:
@@ -65,11 +65,11 @@ def test_a_missed_target_is_said() -> None:
 
 def test_a_board_chooses_the_shape() -> None:
     recipe, why = shaped(Recipe(head="reply", words=True), PAIRS * 40, "uno")
-    assert (recipe.query_buckets, recipe.widths, recipe.words) == (1024, (64,), True)
+    assert (recipe.query_buckets, recipe.hidden, recipe.words) == (1024, (64,), True)
     assert recipe.bytes == room_on("uno")
     assert str(room_on("uno")) in why
     small, why = shaped(Recipe(head="reply"), PAIRS, "uno")
-    assert (small.query_buckets, small.widths) == (128, (16,))
+    assert (small.query_buckets, small.hidden) == (128, (16,))
     assert "120 pairs can teach" in why
     assert shaped(Recipe(), PAIRS * 200, "lilypad")[0].context_buckets == 256
 

@@ -26,7 +26,8 @@ TAUGHT = replace(REPLY, teacher=0.5, variants=2)
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """120 pairs need no more."""
-    monkeypatch.setattr(teacher, "_STEPS", 60)
+    for name, value in (("_STEPS", 100), ("_BUCKETS", 512), ("_WIDTH", 64)):
+        monkeypatch.setattr(teacher, name, value)
 
 
 def test_targets_stay_shares_and_soften() -> None:
