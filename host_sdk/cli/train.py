@@ -17,7 +17,8 @@ from host_sdk.train.checkpoint import part_path
 from host_sdk.train.data import HELD_OUT, read_pairs, split_pairs
 from host_sdk.train.evaluate import Evaluation, Share, by_reply, compare, confusions, out_of_scope, replies
 from host_sdk.train.evaluate import evaluate as measure
-from host_sdk.train.recipe import CODES, HEADS, Recipe
+from host_sdk.train.fit import shaped
+from host_sdk.train.recipe import CODES, DEVICES, HEADS, Recipe
 
 if TYPE_CHECKING:
     from host_sdk.train.loop import Progress
@@ -34,11 +35,20 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 @click.option("-o", "--output", type=_path, required=True, help="The model file to write.")
 @click.option("--recipe", "recipe_file", type=_path, help="Options from a TOML file; those given here go first.")
 @click.option("--head", type=click.Choice(list(HEADS)), help="Spell replies, or choose among the data's.")
-@click.option("--hidden", help="Widths of the hidden layers: 64,48,32.")
+@click.option("--for", "board", metavar="BOARD", help="Choose a shape that fills the room of this board.")
+@click.option("--additions", type=int, help="Of a pass, at most: asks for speed.")
+@click.option("--bytes", "bytes_", type=int, help="Packed with all texts, at most: asks for a small model.")
+@click.option("--hidden", help="Widths of the hidden layers: 64,48,32; 0 for none.")
 @click.option("--query-buckets", type=int, help="64 to 2048: more cost flash, not time.")
 @click.option("--context-buckets", type=int, help="64 to 2048, character head only.")
+@click.option("--zones", type=int, help="1 to 8 parts of a query that hash apart: the order of words counts.")
+@click.option("--words/--no-words", default=None, help="Hash whole words, too.")
+@click.option("--teacher", type=float, help="0 to 1: share of a float teacher in the targets.")
+@click.option("--variants", type=int, help="Of every query, answered by the teacher: helps where data are few.")
 @click.option("--epochs", type=int, help="Passes over the data; default: as many as make 4,000 steps.")
 @click.option("--seed", type=int, help="Another seed gives another model, the same one the same file.")
+@click.option("--patience", type=int, help="Validations without a better accuracy until it stops; 0: never.")
+@click.option("--device", type=click.Choice(DEVICES), help="A GPU gives another model for the same seed.")
 @click.option("--code", type=click.Choice(list(CODES)), help="Values of a weight.")
 @click.option("--name", help="What boards show; default: the name of the model file.")
 @click.option("--licence", help="Of the model, kept in the file.")
@@ -49,6 +59,8 @@ def train(
     output: Path,
     recipe_file: Path | None,
     head: str | None,
+    board: str | None,
+    bytes_: int | None,
     hidden: str | None,
     all_data: bool | None,
     as_json: bool,
@@ -66,7 +78,13 @@ def train(
         given["hidden"] = _widths(hidden)
     if all_data is not None:
         given["held_out"] = 0.0 if all_data else recipe.held_out or HELD_OUT
-    recipe = replace(recipe.with_head(head or recipe.head), **given)
+    if bytes_ is not None:
+        given["bytes"] = bytes_
+    recipe = recipe.with_head(head or recipe.head)
+    if board:
+        recipe, why = shaped(recipe, read_pairs(data, recipe.max_reply), board)
+        click.echo(why, err=True)
+    recipe = replace(recipe, **given)
     watching = sys.stderr.isatty()
     try:
         model, evaluation = build(
@@ -163,7 +181,7 @@ def _held_out(model: Model) -> float:
 
 def _widths(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(width) for width in text.split(","))
+        return () if text == "0" else tuple(int(width) for width in text.split(","))
     except ValueError:
         raise UsageError(f"--hidden {text!r} is no list of widths. Write 64,48,32.") from None
 

@@ -19,6 +19,7 @@ from host_sdk.train.baselines import Answer
 from host_sdk.train.data import Pair
 from host_sdk.train.examples import Examples, character_examples, reply_examples
 from host_sdk.train.recipe import Recipe
+from host_sdk.train.repeatable import repeatable
 
 _STEPS = 2000
 _BATCH = 256
@@ -45,6 +46,13 @@ def float_baselines(model: Model) -> Mapping[str, Answer]:
 
 def _answers(fit: Sequence[Pair], queries: Sequence[str], recipe: Recipe, hidden: Sequence[int]) -> list[str]:
     texts = sorted({pair.reply for pair in fit})
+    with repeatable():
+        return _answered(fit, queries, recipe, hidden, texts)
+
+
+def _answered(
+    fit: Sequence[Pair], queries: Sequence[str], recipe: Recipe, hidden: Sequence[int], texts: Sequence[str]
+) -> list[str]:
     if recipe.kind is Kind.REPLY:
         network = _trained(reply_examples(fit, texts, recipe), hidden)
         return [texts[best] for best in _best(network, _counts(queries, recipe))]

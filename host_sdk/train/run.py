@@ -44,7 +44,7 @@ class Run:
         self.weight = torch.from_numpy(examples.weight).to(place)
         stages = [
             Stage(rows, recipe.weight_code, recipe.shift, recipe.saturate)
-            for rows in (*recipe.widths, examples.target.shape[1])
+            for rows in (*recipe.hidden, examples.target.shape[1])
         ]
         self.network = Network(recipe.query_buckets + recipe.context_buckets, stages, recipe.seed).to(place)
         self.target = torch.from_numpy(examples.target).to(place, self.network.dtype)

@@ -15,13 +15,13 @@ from host_sdk.train.recipe import Recipe
 
 SETTLED = 0.6
 """Share of the steps after which the aim is the target; until then it comes down to it from where it was."""
-_MARGIN = 0.99
+_MARGIN = 0.98
 """The aim is this share of the target: what is left is for other queries than those trained on."""
-_PROPORTIONAL, _INTEGRAL = 8.0, 0.02
-"""Exponents of figure / aim in a price: at once, and per step for good."""
+_PROPORTIONAL, _INTEGRAL = 8.0, 80.0
+"""Exponents of figure / aim in a price: at once, and for good over all steps."""
 _LOWEST, _HIGHEST = 1e-3, 1e3
-_UNIT = 3e-4
-"""The threshold per step that a factor of 1 adds, in grid units."""
+_PULL = 1.2
+"""What a factor of 1 adds to the thresholds of all steps together, in grid units."""
 _MEMORY = 0.98
 """Of the running mean of activity, per step."""
 _PACKINGS = 50
@@ -38,13 +38,13 @@ class Price:
     start: float = 0.0  # the figure when the steering began
     level: float = 0.1  # the factor before the figure's own deviation
 
-    def factor(self, figure: float, done: float) -> float:
-        """The factor for a figure when the share `done` of all steps is made."""
+    def factor(self, figure: float, step: int, steps: int) -> float:
+        """The factor for a figure at `step` of `steps`."""
         self.start = self.start or figure
-        left = max(0.0, 1 - done / SETTLED)
+        left = max(0.0, 1 - step / steps / SETTLED)
         goal = self.target * _MARGIN
         aim = goal * math.pow(max(1.0, self.start / goal), left)
-        self.level = _bounded(self.level * math.pow(figure / aim, _INTEGRAL))
+        self.level = _bounded(self.level * math.pow(figure / aim, _INTEGRAL / steps))
         return _bounded(self.level * math.pow(figure / aim, _PROPORTIONAL))
 
 
@@ -74,11 +74,11 @@ class Sparsity:
         """
         price = 0.0
         if self.bytes:
-            price += self.bytes.factor(self._bytes(step, steps), step / steps)
+            price += self.bytes.factor(self._bytes(step, steps), step, steps)
         if self.additions:
             self._observe(counts, sums)
-            price += self.additions.factor(self._additions(), step / steps)
-        threshold = pace * (self.base + _UNIT * price)
+            price += self.additions.factor(self._additions(), step, steps)
+        threshold = pace * (self.base + _PULL / steps * price)
         if not threshold:
             return
         for layer in self.stack:

@@ -92,6 +92,17 @@ def test_options_go_before_the_recipe(data: Path, tmp_path: Path) -> None:
     assert (made.head, made.hidden, made.context_length) == ("character", Recipe().hidden, Recipe().context_length)
 
 
+def test_a_board_is_named_and_the_choice_explained(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.ulm"
+    command = ("train", data, "-o", out, "--head", "reply", "--for", "uno", "--epochs", "1", "--hidden", "0", "--words")
+    shown = ulm(*command)
+    assert "uno has" in shown
+    assert "the largest shape that fits" in shown
+    model = Model.load(out)
+    assert (model.shape, model.features.words) == ("128-3", True)
+    assert model.metadata["recipe"]["bytes"] > 20_000
+
+
 def test_errors_are_one_sentence(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.ulm"
     bad = tmp_path / "bad.txt"
