@@ -146,12 +146,9 @@ answer:         ld      hl,line
 _asked:         inc     b
                 ld      a,(model_status)
                 or      a
-                jr      z,console_ask
-                push    hl
-                push    bc
+                jr      z,console_reply
                 call    disk_name
-                pop     bc
-                pop     hl
+                ret     z
                 ; fall through
 
 ; Loads the model that the file control block names, and shows its name.
@@ -161,8 +158,41 @@ console_load:   call    disk_load
                 ld      hl,text_new_line
                 call    bdos_text
                 pop     af
-                jr      nz,console_status
+                jp      nz,console_status
                 ld      hl,(IMAGE_ADDRESS+CPM_AT_NAME)
+                jp      bdos_text
+
+console_reply:  push    hl
+                ld      hl,text_new_line
+                call    bdos_text
+                pop     hl
+                ; fall through
+
+; Asks the model and shows its reply while it is made.
+;   enter: HL the query, B its length (not 0)
+;   uses: all but IX, IY
+console_ask:    ld      a,(IMAGE_ADDRESS+CPM_AT_MAX_QUERY)
+                cp      b
+                jr      c,_too_long
+                push    hl
+                push    bc
+                call    reply_begin
+                pop     bc
+                pop     hl
+_query:         ld      a,(hl)
+                inc     hl
+                push    hl
+                push    bc
+                call    engine_query_add
+                pop     bc
+                pop     hl
+                djnz    _query
+                ld      hl,show
+                ld      (reply_each),hl
+                ld      a,1
+                ld      (reply_act),a
+                jp      reply_run
+_too_long:      ld      hl,text_long
                 jp      bdos_text
 
 ; Ends the program.
@@ -195,37 +225,6 @@ _found:         pop     hl
                 ld      a,b
                 or      a
                 ret
-
-; Asks the model and shows its reply while it is made.
-;   enter: HL the query, B its length (not 0)
-;   uses: all but IX, IY
-console_ask:    push    hl
-                ld      hl,text_new_line
-                call    bdos_text
-                ld      a,(IMAGE_ADDRESS+CPM_AT_MAX_QUERY)
-                cp      b
-                pop     hl
-                jr      c,_too_long
-                push    hl
-                push    bc
-                call    reply_begin
-                pop     bc
-                pop     hl
-_query:         ld      a,(hl)
-                inc     hl
-                push    hl
-                push    bc
-                call    engine_query_add
-                pop     bc
-                pop     hl
-                djnz    _query
-                ld      hl,show
-                ld      (reply_each),hl
-                ld      a,1
-                ld      (reply_act),a
-                jp      reply_run
-_too_long:      ld      hl,text_long
-                jp      bdos_text
 
 ; Shows what a pass added.
 ;   enter: A the length of the text before it

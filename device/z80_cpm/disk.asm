@@ -169,7 +169,12 @@ _record:        or      a
                 ex      de,hl
                 pop     hl
                 jr      z,_record
-_whole:         call    engine_open
+_whole:         ; fall through
+
+; Opens the image that is in memory.
+;   exit: A a status, Z when it is OK; model_status
+;   uses: all but IX, IY
+disk_open:      call    engine_open
                 ld      (model_status),a
                 push    af
                 xor     a

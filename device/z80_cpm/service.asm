@@ -34,7 +34,8 @@ service_answer: ld      hl,(frame_type)         ; type, seq
                 or      a
                 sbc     hl,de
                 jr      z,again
-                ld      a,e                     ; not a request: cleared below
+                ld      hl,NO_SEQ
+                ld      (acked),hl
                 ld      a,(frame_type)
                 ld      hl,requests
 _find:          cp      (hl)
@@ -197,7 +198,7 @@ limit:          ld      e,a
                 ld      a,(IMAGE_ADDRESS+CPM_AT_MAX_QUERY)
                 ld      l,a
 _none:          ld      a,e
-                jr      acknowledge
+                jp      acknowledge
 
 ; Takes a part of a query.
 ;   enter: HL its offset, the bytes behind it, C how many
@@ -486,7 +487,7 @@ commit:         ld      a,(uploading)
                 ld      a,STATUS_BAD_LENGTH
                 ret     nz
                 ld      hl,commit_work
-                jr      working
+                jp      working
 
 commit_work:    ld      hl,frame_payload
                 jp      disk_commit
