@@ -352,8 +352,9 @@ disk_put:       ld      c,a
                 pop     de
                 ld      a,e
                 and     RECORD_BYTES-1
-                ret     nz
-                ; fall through
+                jr      z,write
+                xor     a
+                ret
 
 ; Writes the record; the first one is looked at before.
 ;   enter: DE upload_position

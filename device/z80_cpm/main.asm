@@ -47,7 +47,8 @@ main:           ld      a,7Fh
                 ld      bc,stack_bottom-runtime_end-1
                 ld      (hl),0
                 ldir
-                ex      de,hl
+                ld      h,d
+                ld      l,e
                 ld      (hl),STACK_PAINT
                 inc     de
                 ld      bc,stack_top-stack_bottom-1

@@ -156,3 +156,11 @@ def board_named(name: str) -> Board:
         return BOARDS[name]
     except KeyError:
         raise UsageError(f"There is no board {name!r}; known boards: {', '.join(BOARDS)}.") from None
+
+
+def avr_named(name: str) -> Avr:
+    """The record of an AVR board; UsageError when there is none of that name."""
+    board = board_named(name)
+    if not isinstance(board, Avr):
+        raise UsageError(f"{board.title} has no AVR chip; AVR boards: {', '.join(AVR_BOARDS)}.")
+    return board

@@ -1,10 +1,10 @@
-"""Put a runtime and a model on an AVR board: which board it is, what must change, and the upload."""
+"""Which board is on a port, whether a model fits it, and what an AVR board must get through its bootloader."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from host_sdk.boards import BOARDS, Board, board_named
+from host_sdk.boards import AVR_BOARDS, BOARDS, Avr, Board, Cpm, avr_named, board_named
 from host_sdk.errors import BoardError, FitError, UsageError
 from host_sdk.flash.avrdude import upload_with_avrdude
 from host_sdk.flash.identify import Resident, identify
@@ -15,6 +15,7 @@ from host_sdk.flash.upload import Progress, UploadResult, upload
 from host_sdk.link.messages import Hello
 from host_sdk.model.model import Model
 from host_sdk.pack.image import Image, pack
+from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN
 from host_sdk.spec.image import MODEL_ADDRESS
 
 PROGRAMMERS = ("stk500", "avrdude")
@@ -30,13 +31,16 @@ class FlashResult:
     model_bytes: int
     runtime_bytes: int
     runtime_build: int
-    pages_written: int
-    pages_kept: int
+    pages_written: int | None  # of flash; None where there is none
+    pages_kept: int | None
     seconds_wall: float
 
 
 def model_room(board: Board) -> int:
-    """Bytes of flash that a packed model may take on a board."""
+    """Bytes that a packed model may take on a board: of flash, or under CP/M of the TPA."""
+    if isinstance(board, Cpm):
+        return ORIGIN + board.tpa_bytes - IMAGE_ADDRESS
+    assert isinstance(board, Avr)
     return board.code_bytes - MODEL_ADDRESS
 
 
@@ -63,7 +67,9 @@ def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) 
         if named and named != hello.board:
             raise UsageError(f"The board on this port is a {hello.board}, not a {named}; leave out --board.")
         return board_named(hello.board)
-    wanted = [board_named(named)] if named else list(BOARDS.values())
+    if named and isinstance(board_named(named), Cpm):
+        return board_named(named)
+    wanted = [avr_named(named)] if named else list(AVR_BOARDS.values())
     found = identify(port, wanted)
     if found.identity.resident is Resident.FOREIGN and not yes:
         raise UsageError("The board holds another program, which flashing would erase; say --yes to replace it.")
@@ -73,7 +79,7 @@ def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) 
     return found.boards[0]
 
 
-def deploy(port: Port, board: Board, model: Model, progress: Progress | None = None) -> FlashResult:
+def deploy(port: Port, board: Avr, model: Model, progress: Progress | None = None) -> FlashResult:
     """Write what differs: runtime pages if they are absent or others, and the model's pages.
 
     The page with the model's valid mark is cleared first and written last.
@@ -82,15 +88,15 @@ def deploy(port: Port, board: Board, model: Model, progress: Progress | None = N
     return job.report(upload(port, board, job.wanted, order_last=job.last, progress=progress))
 
 
-def deploy_with_avrdude(tty: str, board: Board, model: Model) -> FlashResult:
+def deploy_with_avrdude(tty: str, board: Avr, model: Model) -> FlashResult:
     """The same through the program avrdude, which opens the device path `tty` by itself."""
     job = _Job(board, model)
     return job.report(upload_with_avrdude(tty, board, job.wanted, order_last=job.last))
 
 
 def is_outdated(hello: Hello) -> bool:
-    """Whether a known board runs another build of the runtime than this installation ships."""
-    return hello.board in BOARDS and hello.build != shipped_runtime(board_named(hello.board)).build
+    """Whether an AVR board runs another build of the runtime than this installation ships."""
+    return hello.board in AVR_BOARDS and hello.build != shipped_runtime(avr_named(hello.board)).build
 
 
 def check_result(result: FlashResult, hello: Hello) -> None:
@@ -107,7 +113,7 @@ class _Job:
 
     last = (MODEL_ADDRESS,)
 
-    def __init__(self, board: Board, model: Model) -> None:
+    def __init__(self, board: Avr, model: Model) -> None:
         self._board, self._model = board, model
         self._image = fitted(model, board)
         self._runtime = shipped_runtime(board)

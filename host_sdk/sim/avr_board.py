@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr
 from host_sdk.errors import FileError, UsageError
 from host_sdk.sim.bootloader import bootloader_image
 from host_sdk.sim.process import Lock, Process
@@ -80,7 +80,7 @@ class AvrBoard:
 
     def __init__(
         self,
-        board: Board,
+        board: Avr,
         state: Path,
         *,
         blank: bool = False,
@@ -181,7 +181,7 @@ class AvrBoard:
         return [(int(cycle), int(what)) for cycle, what in (event.split(":") for event in events)]
 
 
-def _prepare_memories(board: Board, state: Path, bootloader: bytes, blank: bool) -> bool:
+def _prepare_memories(board: Avr, state: Path, bootloader: bytes, blank: bool) -> bool:
     """Leaves a whole flash with the factory's bootloader in `state`; true when there was no flash before.
 
     The bootloader is put back every time: a real one is protected by lock bits, a simulated one is not.

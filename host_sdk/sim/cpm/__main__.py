@@ -1,7 +1,8 @@
-"""The machine as a program: `python -m host_sdk.sim.cpm DISK PACE SETTINGS RUNTIME LABELS`.
+"""The machine as a program: `python -m host_sdk.sim.cpm DISK PACE SETTINGS SHIPPED`.
 
-SETTINGS and LABELS are JSON. The first line that it prints is the path of its serial port; afterwards each line on
-its standard input is answered by one, "ok ..." or "error ...". It ends with its standard input.
+SETTINGS is JSON, SHIPPED the folder of the runtime that is timed and its labels. The first line that it prints is the
+path of its serial port; afterwards each line on its standard input is answered by one, "ok ..." or "error ...". It
+ends with its standard input.
 """
 
 from __future__ import annotations
@@ -93,9 +94,11 @@ def work(machine: Machine, pace: Pace, control: Control) -> None:
 def main(arguments: list[str]) -> None:
     """Run a machine until its parent ends it."""
     signal.signal(signal.SIGTERM, lambda *_: os.close(_STDIN))
-    folder, pace, settings, runtime, labels = arguments
-    known = Path(runtime).read_bytes() if runtime else b""
-    machine = Machine(Settings(**json.loads(settings)), Path(folder), known, json.loads(labels))
+    folder, pace, settings, shipped = arguments
+    known = (Path(shipped) / "ulm.com").read_bytes()
+    symbols = (line.split() for line in (Path(shipped) / "ulm.sym").read_text("ascii").splitlines())
+    labels = {name: int(address, 16) for address, name in symbols}
+    machine = Machine(Settings(**json.loads(settings)), Path(folder), known, labels)
     tell(machine.line.tty)
     work(machine, Pace(pace, machine.settings.clock_hz), Control(machine))
     tell("ok")
