@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from host_sdk.boards import BOARDS, board_named, virtual_boards
+from host_sdk.boards import BOARDS, Cpm, board_named, virtual_boards
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
 from host_sdk.model.model import Model
 
 _ARDUINO = "arduino"
+_CPM = "cpm"
 _out = click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
 _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
 
@@ -83,18 +85,25 @@ def import_z80ai(source: Path, output: Path) -> None:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--for", "target", required=True, metavar="KIND", help=f"`{_ARDUINO}`, or a board of `ulm boards`.")
+@click.option("--tpa", type=click.IntRange(0x3000, 0xFF00), help="cpm: bytes from 0100h to BDOS.")
+@click.option("--compact", is_flag=True, help="cpm: less memory, slower.")
 @_out
 @_json
-def pack(model: Path, target: str, output: Path, as_json: bool) -> None:
+def pack(model: Path, target: str, tpa: int | None, compact: bool, output: Path, as_json: bool) -> None:
     """Make the packed image (.ulb) of MODEL for one kind of memory.
 
+    For `cpm` the ending of the output decides: .ulb for ULM.COM, .com a program of its own, .hex the same for LOAD.
     For `arduino`: a folder, the library that makes MODEL answer in your own sketch.
     """
     from host_sdk.flash.deploy import fitted
     from host_sdk.pack.arduino import library
 
     loaded = Model.load(model)
-    if target == _ARDUINO:
+    if (tpa or compact) and target != _CPM:
+        raise UsageError(f"--tpa and --compact are for `--for {_CPM}` only.")
+    if target == _CPM:
+        report = _pack_cpm(loaded, tpa, compact, output)
+    elif target == _ARDUINO:
         made = library(loaded)
         _write_folder(output, made.files)
         report = made.report()
@@ -145,6 +154,25 @@ def ports(as_json: bool) -> None:
         table([(port.address, port.description) for port in found])
     else:
         click.echo(f"No serial port; virtual boards are always there: {virtual_boards()}.")
+
+
+def _pack_cpm(model: Model, tpa: int | None, compact: bool, output: Path) -> dict[str, object]:
+    """Write an image or a program for CP/M; its report."""
+    from host_sdk.flash.cpm_files import com_file, hex_file
+    from host_sdk.flash.deploy import fitted_cpm
+
+    board = board_named(_CPM)
+    assert isinstance(board, Cpm)
+    if tpa:
+        board = replace(board, tpa_bytes=tpa)
+    image = fitted_cpm(model, board, compact)
+    data = image.data
+    ending = output.suffix.lower()
+    if ending in (".com", ".hex"):
+        data = com_file(image.data, board)
+    report = {**image.report(), "file_bytes": len(data)}
+    _write(output, hex_file(data).encode("ascii") if ending == ".hex" else data)
+    return report
 
 
 def _save(model: Model, path: Path) -> None:

@@ -77,17 +77,23 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 @click.option("--programmer", type=click.Choice(PROGRAMMERS), default="stk500", show_default=True)
 @_json
 def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, as_json: bool) -> None:
-    """Put the runtime and MODEL on the board at ADDRESS. Only pages that differ are written."""
+    """Put the runtime and MODEL on the board at ADDRESS. Only pages that differ are written.
+
+    A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
+    """
     wanted = Model.load(model)
     with Device(address, bare=True) as device, progress_bar(f"Flashing {wanted.name}", as_json) as progress:
         result = device.flash(wanted, board=board, yes=yes, programmer=programmer, progress=progress)
     if as_json:
         print_json({**asdict(result), "model_crc": f"{result.model_crc:08x}"})
-    else:
-        click.echo(
-            f"{result.board} now runs {result.model}: {result.model_bytes} bytes of model, "
-            f"{result.runtime_bytes} of runtime; {result.pages_written} pages written, {result.pages_kept} kept."
-        )
+        return
+    changed = ""
+    if result.pages_written is not None:
+        changed = f"; {result.pages_written} pages written, {result.pages_kept} kept"
+    click.echo(
+        f"{result.board} now runs {result.model}: {result.model_bytes} bytes of model, "
+        f"{result.runtime_bytes} of runtime{changed}."
+    )
 
 
 @click.command()
@@ -153,10 +159,13 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     ):
         rows.append((label, *(_number(values[key], digits) for key in ("mean", "max"))))
     table(rows)
-    click.echo(
-        f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
-        f"and {result.stack_bytes} B of stack"
-    )
+    if result.tpa_bytes is not None:
+        click.echo(f"TPA {result.tpa_bytes} B (model {result.model_bytes} B), {result.stack_bytes} B of stack in it")
+    else:
+        click.echo(
+            f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
+            f"and {result.stack_bytes} B of stack"
+        )
     if energy:
         click.echo(
             f"energy, estimated from cycles and datasheet currents: {energy.uj_per_char:.1f} uJ per character, "

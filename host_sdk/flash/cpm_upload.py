@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 import zlib
+from dataclasses import replace
 
 from host_sdk.boards import Cpm
 from host_sdk.errors import BoardError
 from host_sdk.flash.cpm_files import disk_name
-from host_sdk.flash.deploy import FlashResult, fitted
+from host_sdk.flash.deploy import FlashResult, fitted_cpm
 from host_sdk.flash.upload import Progress
 from host_sdk.link.messages import Hello
 from host_sdk.link.session import Session
@@ -33,7 +34,7 @@ def send_model(
     started = time.monotonic()
     info = session.info()
     room = info.model_address + info.model_capacity - ORIGIN
-    image = fitted(model, Cpm(board.name, board.title, board.mcu, board.clock_hz, board.baud, room))
+    image = fitted_cpm(model, replace(board, tpa_bytes=room))
     name = disk_name(model.name)
     sent = not _is_there(session, name, model, len(image.data))
     if sent:

@@ -14,6 +14,7 @@ from host_sdk.flash.stk500 import Port
 from host_sdk.flash.upload import Progress, UploadResult, upload
 from host_sdk.link.messages import Hello
 from host_sdk.model.model import Model
+from host_sdk.pack.cpm import CpmImage, pack_cpm
 from host_sdk.pack.image import Image, pack
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN
 from host_sdk.spec.image import MODEL_ADDRESS
@@ -44,8 +45,21 @@ def model_room(board: Board) -> int:
     return board.code_bytes - MODEL_ADDRESS
 
 
-def fitted(model: Model, board: Board) -> Image:
+def fitted(model: Model, board: Board) -> Image | CpmImage:
     """The packed model; FitError with the numbers when the board has no room for it."""
+    if isinstance(board, Cpm):
+        return fitted_cpm(model, board)
+    assert isinstance(board, Avr)
+    return fitted_avr(model, board)
+
+
+def fitted_cpm(model: Model, board: Cpm, compact: bool = False) -> CpmImage:
+    """The model packed for the machine's TPA; FitError with the numbers when that is too small."""
+    return pack_cpm(model, tpa=board.tpa_bytes, compact=compact)
+
+
+def fitted_avr(model: Model, board: Avr) -> Image:
+    """The model packed for the board's flash; FitError with the numbers when that is too small."""
     room = model_room(board)
     image = pack(model, room)
     if len(image.data) > room:
@@ -115,7 +129,7 @@ class _Job:
 
     def __init__(self, board: Avr, model: Model) -> None:
         self._board, self._model = board, model
-        self._image = fitted(model, board)
+        self._image = fitted_avr(model, board)
         self._runtime = shipped_runtime(board)
         page_bytes = board.flash_page
         self.wanted = self._runtime.memory.merged(Memory.from_bytes(MODEL_ADDRESS, self._image.data, page_bytes))
