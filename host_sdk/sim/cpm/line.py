@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import termios
+import time
 import tty as tty_module
 from collections import deque
 
@@ -29,11 +30,13 @@ class Line:
     def __init__(self, clock_hz: int, baud: int, slow_ms: float, seven_bit: bool) -> None:
         self.received = self.transmitted = self.dropped = 0
         self._baud = baud
+        self._slow_s = slow_ms / 1000
+        self._looked_s = self._heard_s = time.monotonic()
         self._byte_ticks = clock_hz * BITS_PER_BYTE // baud
         self._slow_ticks = round(clock_hz * slow_ms / 1000)
         self._mask = 0x7F if seven_bit else 0xFF
         self._coming: deque[tuple[int, int]] = deque()  # when a byte will have arrived, and the byte
-        self._last_arrival = self._last_kept = self._sent_until = -(10**12)
+        self._last_arrival = self._sent_until = -(10**12)
         self._fifo: deque[int] = deque()
         self._out = bytearray()
         self._connected = False
@@ -60,13 +63,14 @@ class Line:
             self._out.clear()
         self._flush()
         if not events & select.POLLIN or len(self._coming) > _READ_BYTES:
+            self._kept(b"")
             return False
         try:
             data = os.read(self._master, _READ_BYTES)
         except OSError:  # the host just closed the port
             return False
         self._garbles = self._host_is_off()
-        for byte in data:
+        for byte in self._kept(data):
             self._last_arrival = max(now, self._last_arrival) + self._byte_ticks
             self._coming.append((self._last_arrival, byte ^ _GARBLED if self._garbles else byte))
         return bool(data)
@@ -78,12 +82,11 @@ class Line:
     def ready(self, now: int) -> bool:
         """Whether a byte can be taken."""
         while self._coming and self._coming[0][0] <= now:
-            arrived, byte = self._coming.popleft()
-            if len(self._fifo) == FIFO_BYTES or arrived - self._last_kept < self._slow_ticks:
+            byte = self._coming.popleft()[1]
+            if len(self._fifo) == FIFO_BYTES:
                 self.dropped += 1
             else:
                 self._fifo.append(byte & self._mask)
-                self._last_kept = arrived
         return bool(self._fifo)
 
     def take(self) -> int:
@@ -103,6 +106,21 @@ class Line:
             self._out.append((byte ^ _GARBLED if self._garbles else byte) & self._mask)
             if len(self._out) >= _READ_BYTES:
                 self._flush()
+
+    def _kept(self, data: bytes) -> bytes:
+        """What a slow machine hears of bytes that were sent one behind the other.
+
+        By the wall clock, in the sender's favour: this computer may look late for bytes that came in time.
+        """
+        now_s = time.monotonic()
+        looked_s, self._looked_s = self._looked_s, now_s
+        if not data or not self._slow_s:
+            return data
+        in_time = now_s - self._heard_s >= self._slow_s
+        self._heard_s = looked_s  # the earliest that it may have come
+        kept = len(data) if (now_s - looked_s) / len(data) >= self._slow_s else 1
+        self.dropped += len(data) - kept * in_time
+        return data[: kept * in_time]
 
     def _flush(self) -> None:
         while self._out:
