@@ -29,7 +29,6 @@ FACTS_BYTES     equ     $-facts
 
                 include "kernel.asm"
                 include "engine.asm"
-                include "crc.asm"
                 include "bdos.asm"
                 include "frame.asm"
                 include "reply.asm"
@@ -53,6 +52,7 @@ main:           ld      a,7Fh
                 inc     de
                 ld      bc,stack_top-stack_bottom-1
                 ldir
+                call    crc_init
                 ld      hl,TAIL                 ; will be the record buffer
                 ld      c,(hl)
                 ld      b,0

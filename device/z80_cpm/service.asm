@@ -256,10 +256,12 @@ chat:           pop     hl
                 ld      hl,answered_seq
                 cp      (hl)
                 jr      z,_again
+                ld      l,c
+                ld      h,0
                 dec     c
                 dec     c
                 ld      a,STATUS_BAD_LENGTH
-                jp      m,acknowledge_0
+                jp      m,acknowledge
                 ld      hl,frame_payload+1
                 call    take
                 or      a
