@@ -24,23 +24,23 @@ static uint8_t unfolded; /* columns in the counts */
 static bool outputs_in_b;
 static tape_t outputs_shape;
 
-static void count_query(uint16_t hash) { kernel_count(hash & image.query_mask); }
+static void count_query(uint16_t hash) {
+    kernel_count(hash & image.query_mask);
+    if (++unfolded == FOLD_EVERY) {
+        kernel_fold();
+        unfolded = 0;
+    }
+}
 
 void engine_query_begin(void) {
     kernel_clear();
     memset(context, ' ', sizeof context);
     digest = CRC_START;
     unfolded = 0;
-    text_query_begin();
+    text_query_begin(image.features);
 }
 
-void engine_query_add(uint8_t byte) {
-    text_query_add(byte, count_query);
-    if (++unfolded == FOLD_EVERY) {
-        kernel_fold();
-        unfolded = 0;
-    }
-}
+void engine_query_add(uint8_t byte) { text_query_add(byte, count_query); }
 
 void engine_query_end(void) {
     engine_query_add(' ');

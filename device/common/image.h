@@ -23,6 +23,7 @@ typedef struct __attribute__((packed)) {
     uint8_t zero;
     uint8_t floor;
     uint8_t first_places; /* 0 means 256 */
+    uint8_t features;     /* of queries: QUERY_... */
     uint16_t charset;
     uint16_t replies;
     uint16_t name;

@@ -60,10 +60,14 @@
 #define KIND_REPLY 1
 #define LAYER_SATURATE 1
 #define LAYER_COUNTS 2
+#define QUERY_ZONES 7
+#define QUERY_WORDS 8
+#define ZONE_WINDOWS 8
+#define WORD_START 1
 #define INPUT_SCALE 0x20
 #define INPUT_SCALE_BITS 5
 #define IMAGE_MAGIC 0x4C55
-#define IMAGE_ABI 2
+#define IMAGE_ABI 3
 #define AT_MAGIC 0
 #define AT_ABI 2
 #define AT_KIND 3
@@ -80,13 +84,14 @@
 #define AT_ZERO 0x15
 #define AT_FLOOR 0x16
 #define AT_FIRST_PLACES 0x17
-#define AT_CHARSET 0x18
-#define AT_REPLIES 0x1A
-#define AT_NAME 0x1C
-#define AT_TAPE 0x1E
-#define AT_TABLE 0x20
-#define AT_SECOND 0x22
-#define IMAGE_HEADER_BYTES 0x24
+#define AT_FEATURES 0x18
+#define AT_CHARSET 0x19
+#define AT_REPLIES 0x1B
+#define AT_NAME 0x1D
+#define AT_TAPE 0x1F
+#define AT_TABLE 0x21
+#define AT_SECOND 0x23
+#define IMAGE_HEADER_BYTES 0x25
 #define IMAGE_CHECK_FROM 8
 #define MODEL_ADDRESS 0x1900
 #define PLACES 0x100
@@ -97,7 +102,7 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0x9242
+#define SPEC_SUM 0x9660
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

@@ -6,8 +6,9 @@
 
 typedef void (*text_hash_t)(uint16_t hash);
 
-/* A query, byte by byte: every window of three characters, one blank before and one after. */
-void text_query_begin(void);
+/* A query, byte by byte: every window of three characters, one blank before and one after, and
+ * what else `features` (QUERY_...) say. The caller adds the last blank. */
+void text_query_begin(uint8_t features);
 void text_query_add(uint8_t byte, text_hash_t use);
 
 /* All 1-, 2- and 3-grams of a context of `length` characters. */

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from host_sdk.errors import FileError
 from host_sdk.model.model import VALUES, Layer, Model, ReplyText
+from host_sdk.model.text import Features
 from host_sdk.spec.container import (
     MAGIC,
     MAX_LAYERS,
@@ -33,7 +34,8 @@ from host_sdk.spec.protocol import Action
 
 _HEAD = struct.Struct("<8sHH")
 _SECTION = struct.Struct("<4sII")
-_SHAPE = struct.Struct("<BBBBBB")  # kind, layers, log2 query buckets, log2 context buckets, context length, max reply
+_SHAPE = struct.Struct("<BBBBBB")  # kind, layers, query, log2 context buckets, context length, max reply
+_QUERY_BITS = 4  # log2 of the query buckets; above them QueryFlag
 _LAYER = struct.Struct("<HHBBB")  # rows, columns, code, shift, flags
 
 
@@ -93,8 +95,8 @@ def _meaning(model: Model) -> dict[bytes, bytes]:
 
 def _shape(model: Model) -> bytes:
     context_bits = model.context_buckets.bit_length() - 1 if model.context_buckets else 0
-    query_bits = model.query_buckets.bit_length() - 1
-    head = _SHAPE.pack(model.kind, len(model.layers), query_bits, context_bits, model.context_length, model.max_reply)
+    query = model.query_buckets.bit_length() - 1 | model.features.flags << _QUERY_BITS
+    head = _SHAPE.pack(model.kind, len(model.layers), query, context_bits, model.context_length, model.max_reply)
     return head + b"".join(
         _LAYER.pack(layer.rows, layer.columns, layer.code, layer.shift, LayerFlag.SATURATE if layer.saturate else 0)
         for layer in model.layers
@@ -138,7 +140,7 @@ def _split(data: bytes) -> dict[bytes, bytes]:
 
 def _assemble(sections: dict[bytes, bytes]) -> Model:
     shape = sections[Section.SHAPE]
-    kind, count, query_bits, context_bits, context_length, max_reply = _SHAPE.unpack_from(shape)
+    kind, count, query, context_bits, context_length, max_reply = _SHAPE.unpack_from(shape)
     if not 1 <= count <= MAX_LAYERS or len(shape) != _SHAPE.size + count * _LAYER.size:
         raise FileError(f"The model file has an impossible shape ({count} layers); build it again.")
     layers: list[Layer] = []
@@ -165,12 +167,13 @@ def _assemble(sections: dict[bytes, bytes]) -> Model:
     return Model(
         kind=Kind(kind),
         layers=tuple(layers),
-        query_buckets=1 << query_bits,
+        query_buckets=1 << (query & (1 << _QUERY_BITS) - 1),
         context_buckets=1 << context_bits if context_bits else 0,
         context_length=context_length,
         charset=sections.get(Section.CHARSET, b"").decode("ascii"),
         replies=tuple(ReplyText(str(r["text"]), Action[r["action"].upper()]) for r in replies),
         max_reply=max_reply,
+        features=Features.of(query >> _QUERY_BITS),
         metadata=metadata,
         golden=tuple(str(q) for q in json.loads(sections.get(Section.GOLDEN) or b"[]")),
         order=_arrays(sections.get(Section.ORDER), [layer.rows for layer in layers[:-1]]),

@@ -58,7 +58,7 @@ def run(model: Model, queries: Sequence[str | bytes], watch: Watcher | None = No
     data = [query_bytes(q) if isinstance(q, str) else q for q in queries]
     first = _float(model.layers[0])
     split = model.query_buckets
-    counts = query_counts(data, split).astype(np.float64)
+    counts = query_counts(data, split, model.features).astype(np.float64)
     half = INPUT_SCALE * counts @ first[:, :split].T  # (queries, rows): the same for every character
     live = np.arange(len(data))
     contexts = [blank_context(model.context_length)] * len(data)
@@ -140,7 +140,8 @@ def row_bounds(model: Model, length: int) -> list[tuple[NDArray[np.int64], NDArr
     high = low.copy()
     split = model.query_buckets
     grams = context_grams(model.context_length) if model.context_length else 0
-    for part, most in ((weights[:, :split], length), (weights[:, split:], grams)):
+    hashes = model.features.most_hashes(length)
+    for part, most in ((weights[:, :split], hashes), (weights[:, split:], grams)):
         low = low + INPUT_SCALE * most * part.min(axis=1, initial=0)
         high = high + INPUT_SCALE * most * part.max(axis=1, initial=0)
     bounds = [(low, high)]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host_sdk.errors import FileError
+from host_sdk.model.text import MAX_ZONES, PLAIN, Features
 from host_sdk.spec.container import (
     CONTEXT_LENGTHS,
     MAX_LAYERS,
@@ -78,6 +79,7 @@ class Model:
     charset: str = ""
     replies: tuple[ReplyText, ...] = ()
     max_reply: int = MAX_REPLY
+    features: Features = PLAIN  # of queries
     metadata: Mapping[str, Any] = field(default_factory=dict)
     golden: tuple[str, ...] = ()  # queries that prove a board
     order: tuple[NDArray[np.uint16], ...] = ()  # packing order of the rows of each hidden layer
@@ -144,6 +146,7 @@ def _check(model: Model) -> None:
 
     need(1 <= len(model.layers) <= MAX_LAYERS, f"{len(model.layers)} layers (1 to {MAX_LAYERS} are possible)")
     need(_is_bucket_count(model.query_buckets), f"{model.query_buckets} query buckets")
+    need(1 <= model.features.zones <= MAX_ZONES, f"{model.features.zones} zones of a query (1 to {MAX_ZONES})")
     need(1 <= model.max_reply <= MAX_REPLY, f"replies of {model.max_reply} characters")
     if model.kind is Kind.CHARACTER:
         need(_is_bucket_count(model.context_buckets), f"{model.context_buckets} context buckets")

@@ -4,14 +4,47 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from host_sdk.errors import UsageError
+from host_sdk.spec.container import WORD_START, ZONE_WINDOWS, QueryFlag
 from host_sdk.spec.protocol import MAX_QUERY
 
 _SPACE = 0x20
+MAX_ZONES = QueryFlag.ZONES + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What of a query is hashed beside its windows alone."""
+
+    zones: int = 1  # so many parts of a query hash the same window to different buckets: the order of words counts
+    words: bool = False  # every word counts as a whole, too
+
+    @property
+    def flags(self) -> int:
+        """As files and images have it: QueryFlag."""
+        return self.zones - 1 | (QueryFlag.WORDS if self.words else 0)
+
+    @classmethod
+    def of(cls, flags: int) -> Features:
+        """The features that `flags` says."""
+        return cls((flags & QueryFlag.ZONES) + 1, bool(flags & QueryFlag.WORDS))
+
+    def most_hashes(self, length: int) -> int:
+        """How many hashes a query of `length` characters has at most."""
+        return length + (length + 1) // 2 if self.words else length
+
+    def longest(self, hashes: int) -> int:
+        """The longest query that has at most so many hashes; the inverse of most_hashes()."""
+        return hashes * 2 // 3 if self.words else hashes
+
+
+PLAIN = Features()
+"""Windows of three characters, wherever they stand."""
 
 
 def to_ascii(text: str) -> bytes:
@@ -34,11 +67,21 @@ def lower(data: bytes) -> bytes:
     return data.lower()
 
 
-def query_hashes(query: bytes) -> Iterator[int]:
-    """The 16-bit hashes of every 3-character window of the query with one blank on each side."""
+def query_hashes(query: bytes, features: Features = PLAIN) -> Iterator[int]:
+    """The 16-bit hashes of every 3-character window of the query with one blank on each side, and of its words.
+
+    A word comes behind the window that ends with it.
+    """
     padded = b" " + lower(query) + b" "
+    word = b""
     for start in range(len(padded) - 2):
-        yield _hash(0, padded[start : start + 3])
+        zone = min(start // ZONE_WINDOWS, features.zones - 1)
+        yield _hash(zone * 7, padded[start : start + 3])
+        if padded[start + 1] != _SPACE:
+            word += padded[start + 1 : start + 2]
+        if features.words and word and padded[start + 2] == _SPACE:
+            yield _hash(WORD_START, word)
+            word = b""
 
 
 def context_hashes(context: bytes) -> Iterator[int]:
@@ -54,9 +97,9 @@ def context_grams(length: int) -> int:
     return 3 * length - 3
 
 
-def query_counts(queries: Sequence[bytes], buckets: int) -> NDArray[np.int32]:
+def query_counts(queries: Sequence[bytes], buckets: int, features: Features = PLAIN) -> NDArray[np.int32]:
     """Bucket counts, shape (queries, buckets)."""
-    return _counts([list(query_hashes(q)) for q in queries], buckets)
+    return _counts([list(query_hashes(q, features)) for q in queries], buckets)
 
 
 def context_counts(contexts: Sequence[bytes], buckets: int) -> NDArray[np.int32]:

@@ -139,6 +139,7 @@ def pack(model: Model, room: int | None = None) -> Image:
         "zero": counts.zero if counts else 0,
         "floor": counts.floor if counts else 0,
         "first_places": layouts[0].places & 0xFF,
+        "features": model.features.flags,
         "charset": charset_at,
         "replies": replies_at,
         "name": spec.HEADER_BYTES,
@@ -308,7 +309,8 @@ class _Counts:
             below // np.maximum(-query.min(axis=1), 1),
         )
         longest = np.where((threshold < -128) | (threshold > 127), -1, longest)
-        return cls(threshold, bias + INPUT_SCALE * threshold, zero, floor, min(MAX_QUERY, int(longest.min())))
+        rest = bias + INPUT_SCALE * threshold
+        return cls(threshold, rest, zero, floor, min(MAX_QUERY, model.features.longest(int(longest.min()))))
 
     @classmethod
     def _summed(cls, first: Layer, model: Model) -> _Counts:
@@ -320,7 +322,8 @@ class _Counts:
         bottom = bias - 2 * INPUT_SCALE * (0xFF - spec.SUMS_ZERO + grams)
         shown = len(model.layers) == 1
         unsure = (query.min(axis=1) < -1) & (shown | (top >> first.shift > 0) | (bottom < -32768))
-        max_query = (0xFF - spec.SUMS_ZERO) // (2 if unsure.any() else 1)  # so short that nothing is cut
+        # So short that nothing is cut.
+        max_query = model.features.longest((0xFF - spec.SUMS_ZERO) // (2 if unsure.any() else 1))
         none = np.zeros(first.rows, np.int64)
         return cls(none, none, spec.SUMS_ZERO, 0, max_query, as_sums=True)
 

@@ -50,6 +50,19 @@ class LayerFlag(IntFlag):
     """Packed images only: the sums of the layer are counts of one byte."""
 
 
+class QueryFlag(IntFlag):
+    """What of a query is hashed; in a model file above log2 of the query buckets, in an image a byte of its own."""
+
+    ZONES = 7
+    """Mask: zones less one."""
+    WORDS = 8
+    """Words are hashed, too."""
+
+
+ZONE_WINDOWS = 8
+"""Windows of a query in one zone; the last zone takes all that follow."""
+WORD_START = 1
+"""Where the hash of a word starts."""
 QUERY_BITS = range(6, 12)
 """log2 of the numbers of buckets: 64 to 2048."""
 CONTEXT_LENGTHS = range(3, 33)

@@ -37,10 +37,12 @@ def _numbers() -> Iterator[tuple[str, int]]:
         ("ACTION", protocol.Action),
         ("KIND", container.Kind),
         ("LAYER", container.LayerFlag),
+        ("QUERY", container.QueryFlag),
     ]
     for prefix, enum in enums:
         yield from _members(prefix, enum)
-    yield "INPUT_SCALE", container.INPUT_SCALE
+    for name in ("ZONE_WINDOWS", "WORD_START", "INPUT_SCALE"):
+        yield name, getattr(container, name)
     yield "INPUT_SCALE_BITS", container.INPUT_SCALE.bit_length() - 1
     yield "IMAGE_MAGIC", image.MAGIC
     yield "IMAGE_ABI", image.ABI
@@ -60,13 +62,13 @@ def _cpm_numbers() -> Iterator[tuple[str, int]]:
         yield f"CPM_{name}", getattr(cpm, name)
     for name, offset, _ in cpm.HEADER:
         yield f"CPM_AT_{name.upper()}", offset
-    for name in ("HEADER_BYTES", "CHECK_FROM", "FLAG_WORDS", "FLAG_COUNTS"):
+    for name in ("HEADER_BYTES", "CHECK_FROM", "FLAG_COUNTS"):
         yield f"CPM_{name}", getattr(cpm, name)
 
 
 def _members(prefix: str, enum: type[IntEnum] | type[IntFlag]) -> Iterator[tuple[str, int]]:
-    for member in enum:
-        yield f"{prefix}_{member.name}", int(member)
+    for name, member in enum.__members__.items():  # masks included
+        yield f"{prefix}_{name}", int(member)
 
 
 def _c_header() -> str:

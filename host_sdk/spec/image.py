@@ -5,7 +5,7 @@ The runtime reads it in this order, once per pass: it is a tape. Offsets count f
 
 MAGIC = 0x4C55
 """'UL', little-endian. Erased (FFFFh) until the rest of the image is in place: the valid mark."""
-ABI = 2
+ABI = 3
 """Raised when a runtime could misread an older image."""
 
 MODEL_ADDRESS = 0x1900
@@ -38,14 +38,15 @@ HEADER = (
     ("zero", 21, 1),
     ("floor", 22, 1),
     ("first_places", 23, 1),
-    ("charset", 24, 2),
-    ("replies", 26, 2),
-    ("name", 28, 2),
-    ("tape", 30, 2),
-    ("table", 32, 2),
-    ("second", 34, 2),
+    ("features", 24, 1),
+    ("charset", 25, 2),
+    ("replies", 27, 2),
+    ("name", 29, 2),
+    ("tape", 31, 2),
+    ("table", 33, 2),
+    ("second", 35, 2),
 )
-HEADER_BYTES = 36
+HEADER_BYTES = 37
 CHECK_FROM = 8
 """CRC-16/X-25 over the image from here to its end."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from host_sdk.link.frame import Frame
+from host_sdk.model.text import PLAIN, Features
 
 COMMON = Path(__file__).parents[2] / "device" / "common"
 
@@ -37,8 +38,8 @@ class Firmware:
             raw = raw[end:]
         return frames
 
-    def query_hashes(self, query: bytes) -> list[int]:
-        return list(self._hashes[: self._c.harness_query(query, len(query))])
+    def query_hashes(self, query: bytes, features: Features = PLAIN) -> list[int]:
+        return list(self._hashes[: self._c.harness_query(query, len(query), features.flags)])
 
     def context_hashes(self, context: bytes) -> list[int]:
         return list(self._hashes[: self._c.harness_context(context, len(context))])

@@ -37,9 +37,9 @@ int harness_decode(const uint8_t *bytes, int count, uint8_t *out) {
 
 void harness_reset(void) { frame_abandon(); }
 
-int harness_query(const uint8_t *bytes, int count) {
+int harness_query(const uint8_t *bytes, int count, int features) {
     hash_count = 0;
-    text_query_begin();
+    text_query_begin((uint8_t)features);
     for (int i = 0; i < count; i++)
         text_query_add(bytes[i], keep);
     text_query_add(' ', keep);

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from host_sdk.errors import UsageError
 from host_sdk.model.crc import crc16
 from host_sdk.model.text import (
+    Features,
     blank_context,
     context_counts,
     context_grams,
@@ -76,3 +77,24 @@ def test_the_blank_context_is_spaces() -> None:
 
 def test_crc_check_value() -> None:
     assert crc16(b"123456789") == 0x906E
+
+
+def test_zones_tell_where_a_window_stands() -> None:
+    query = b"abcdefgh" * 4
+    plain, zoned = list(query_hashes(query)), list(query_hashes(query, Features(zones=3)))
+    steps = [(a - b) % 65536 for a, b in zip(zoned, plain, strict=True)]
+    assert steps == [7 * 31**3 * min(i // 8, 2) % 65536 for i in range(32)]
+
+
+def test_words_count_as_a_whole_behind_their_last_window() -> None:
+    hashes = list(query_hashes(b" Hi  you ", Features(words=True)))
+    assert [by_the_letter(1, word) for word in ("hi", "you")] == [hashes[3], hashes[8]]
+    assert [h for i, h in enumerate(hashes) if i not in (3, 8)] == list(query_hashes(b" Hi  you "))
+
+
+@given(st.integers(0, 160))
+def test_longest_is_the_inverse_of_most_hashes(length: int) -> None:
+    for features in (Features(), Features(zones=4, words=True)):
+        assert features.longest(features.most_hashes(length)) == length
+        assert features.most_hashes(features.longest(length)) <= length
+        assert Features.of(features.flags) == features
