@@ -34,22 +34,28 @@ HEADER = (
     ("context_length", 17, 1),
     ("query_mask", 18, 2),
     ("context_mask", 20, 2),
-    ("zones", 22, 1),
+    ("features", 22, 1),
     ("flags", 23, 1),
     ("charset", 24, 2),
     ("replies", 26, 2),
     ("name", 28, 2),
-    ("first", 30, 2),
-    ("layers", 32, 2),
+    ("query_table", 30, 2),
+    ("context_table", 32, 2),
+    ("start", 34, 2),
+    ("rows", 36, 2),
+    ("floor", 38, 1),
+    ("prefixes", 39, 1),
+    ("prefix_page", 40, 1),
+    ("shift", 41, 1),
+    ("program", 42, 2),
+    ("outputs", 44, 2),
 )
-HEADER_BYTES = 34
+HEADER_BYTES = 46
 CHECK_FROM = 8
 """CRC-16/X-25 over the image from here to its end."""
 
 # `end` is the first address behind all that the image needs while it runs.
 # `charset`, `replies` (one address per reply, then action, text, NUL each) and `name` (NUL-terminated) are addresses.
 
-FLAG_WORDS = 1
-"""The words of a query are counted, too."""
-FLAG_COUNTS = 2
+FLAG_COUNTS = 1
 """The first layer is counted in bytes; without it, it is summed like the others."""

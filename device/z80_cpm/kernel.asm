@@ -1,0 +1,316 @@
+; Blocks that add a column to sums, and the ways out of the common case. Images jump into them, so they never move
+; within one CPM_ABI.
+;
+; A column is a list of words that SP walks: the address of an entry, as many places as that entry takes (two in a
+; word), the next entry, … and the address of what comes after. Every block ends in `ret`. While SP walks a list,
+; interrupts are off.
+;
+; A place is an index into the page H. Counts are bytes, one a place. Sums are words, so their places are even, and a
+; layer has two pages; places of the second come behind kernel_up.
+
+                org     CPM_KERNEL_ADDRESS
+
+KERNEL_PAIRS    equ     16                      ; words of places that a block takes
+ADD_UNIT        equ     6                       ; bytes for one place
+ADD_PAIR        equ     1+2*ADD_UNIT            ; bytes for one word
+ADD_FIX         equ     6                       ; bytes of one carry
+ADD_PART        equ     KERNEL_PAIRS*ADD_FIX    ; half of the carries: they lie on both sides, for short jumps
+COUNT_PAIR      equ     5
+ODD_BYTES       equ     4                       ; of one entry for an odd number of places
+
+; Adds C to sums. The entry for 2k places is add_end-k*ADD_PAIR, that for 2k+1 is add_odd+k*ODD_BYTES; the first of
+; an odd number is the high byte of its word.
+; enter: C = x, H = page, SP -> places, next entry
+; exit:  B, C, H kept
+; uses:  AF, DE, L
+; size:  465 bytes; 34 T a place, 15 more for an odd one, 34 more for a carry, 10 T for `ret`
+add_low:
+                rept    KERNEL_PAIRS, N, 0, 1
+                inc     l
+                inc     (hl)
+                dec     l
+                jp      add_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
+                endm
+add_block:
+                rept    KERNEL_PAIRS/2, N, 0, 1
+                pop     de
+                ld      l,e
+                ld      a,(hl)
+                add     a,c
+                ld      (hl),a
+                jr      c,add_low+(2*N)*ADD_FIX
+                ld      l,d
+                ld      a,(hl)
+                add     a,c
+                ld      (hl),a
+                jr      c,add_low+(2*N+1)*ADD_FIX
+                endm
+                rept    KERNEL_PAIRS/2, N, 0, 1
+                pop     de
+                ld      l,e
+                ld      a,(hl)
+                add     a,c
+                ld      (hl),a
+                jr      c,add_high+(2*N)*ADD_FIX
+                ld      l,d
+                ld      a,(hl)
+                add     a,c
+                ld      (hl),a
+                jr      c,add_high+(2*N+1)*ADD_FIX
+                endm
+add_end:        ret
+add_high:
+                rept    KERNEL_PAIRS, N, KERNEL_PAIRS, 1
+                inc     l
+                inc     (hl)
+                dec     l
+                jp      add_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
+                endm
+add_odd:
+                rept    KERNEL_PAIRS, N, 1, 1
+                pop     de
+                jp      add_end-N*ADD_PAIR+1+ADD_UNIT
+                endm
+
+; Subtracts C from sums: the same with sub_end and sub_odd.
+; size:  465 bytes; as above
+sub_low:
+                rept    KERNEL_PAIRS, N, 0, 1
+                inc     l
+                dec     (hl)
+                dec     l
+                jp      sub_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
+                endm
+sub_block:
+                rept    KERNEL_PAIRS/2, N, 0, 1
+                pop     de
+                ld      l,e
+                ld      a,(hl)
+                sub     c
+                ld      (hl),a
+                jr      c,sub_low+(2*N)*ADD_FIX
+                ld      l,d
+                ld      a,(hl)
+                sub     c
+                ld      (hl),a
+                jr      c,sub_low+(2*N+1)*ADD_FIX
+                endm
+                rept    KERNEL_PAIRS/2, N, 0, 1
+                pop     de
+                ld      l,e
+                ld      a,(hl)
+                sub     c
+                ld      (hl),a
+                jr      c,sub_high+(2*N)*ADD_FIX
+                ld      l,d
+                ld      a,(hl)
+                sub     c
+                ld      (hl),a
+                jr      c,sub_high+(2*N+1)*ADD_FIX
+                endm
+sub_end:        ret
+sub_high:
+                rept    KERNEL_PAIRS, N, KERNEL_PAIRS, 1
+                inc     l
+                dec     (hl)
+                dec     l
+                jp      sub_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
+                endm
+sub_odd:
+                rept    KERNEL_PAIRS, N, 1, 1
+                pop     de
+                jp      sub_end-N*ADD_PAIR+1+ADD_UNIT
+                endm
+
+; Places of a list from here on are in the second page of a layer.
+; enter: H = first page
+; exit:  H = second page
+; size:  2 bytes, 14 T
+kernel_up:      inc     h
+                ret
+
+; Counts up. The entry for 2k places is inc_end-k*COUNT_PAIR, that for 2k+1 is inc_odd+k*ODD_BYTES.
+; enter: H = page, SP -> places, next entry
+; exit:  BC, H kept
+; uses:  F, DE, L
+; size:  145 bytes; 20 T a place, 15 more for an odd one, 10 T for `ret`
+inc_block:
+                rept    KERNEL_PAIRS
+                pop     de
+                ld      l,e
+                inc     (hl)
+                ld      l,d
+                inc     (hl)
+                endm
+inc_end:        ret
+inc_odd:
+                rept    KERNEL_PAIRS, N, 1, 1
+                pop     de
+                jp      inc_end-N*COUNT_PAIR+3
+                endm
+
+; Counts down: the same with dec_end and dec_odd.
+; size:  145 bytes; as above
+dec_block:
+                rept    KERNEL_PAIRS
+                pop     de
+                ld      l,e
+                dec     (hl)
+                ld      l,d
+                dec     (hl)
+                endm
+dec_end:        ret
+dec_odd:
+                rept    KERNEL_PAIRS, N, 1, 1
+                pop     de
+                jp      dec_end-N*COUNT_PAIR+3
+                endm
+
+; A row is active and its sum, less its step, has a high byte: forms x by shifting, and runs the row's list.
+; enter: HL = sum less the step (100h … 7FFFh), E = step = 1 << B, B = shift, D = 1 cuts x at 255 (else 0),
+;        C = page of the sums that the list names, SP -> list, right behind `jp m,next / ld sp,list / jp active`
+; exit:  to the list; to the next row if the sum wrapped
+; uses:  all
+; size:  42 bytes; 117 T and 29 T a shift where x fits a byte
+big:            ld      a,d
+                ld      d,0
+                add     hl,de
+                bit     7,h
+                jr      nz,_wrapped             ; below the step, seen from the other end: not active
+                inc     b
+                jr      _shifted
+_shift:         srl     h
+                rr      l
+_shifted:       djnz    _shift
+                inc     h
+                dec     h
+                jr      z,big_fits
+                or      a
+                jr      nz,big_cut
+                ex      de,hl
+                ld      hl,-8
+                add     hl,sp
+                ld      a,(hl)
+                inc     hl
+                ld      h,(hl)
+                ld      l,a
+                jr      big_many
+_wrapped:       ld      hl,-8
+                add     hl,sp
+                ld      a,(hl)
+                inc     hl
+                ld      h,(hl)
+                ld      l,a
+                jp      (hl)
+
+; A row of counts is active by so many that 8 * S may pass 255.
+; enter: C = S, E = rest of x, D = 1 cuts x at 255 (else 0), A = page of the sums, HL = what follows the list, SP -> list
+; exit:  to the list
+; uses:  all but B
+; size:  22 bytes; 131 T where x fits a byte
+count_big:      ld      (big_next),hl
+                ld      l,c
+                ld      h,0
+                add     hl,hl
+                add     hl,hl
+                add     hl,hl
+                ld      c,a
+                ld      a,d
+                ld      d,0
+                add     hl,de
+                inc     h
+                dec     h
+                jr      z,big_fits
+                or      a
+                jr      nz,big_cut
+                ex      de,hl
+                ld      hl,(big_next)
+                jr      big_many
+big_cut:        ld      l,255
+big_fits:       ld      a,l
+                ld      h,c
+                ld      c,a
+                ret
+
+; x is more than a byte: runs the list with 255 as often as that goes, then with the rest. What follows the list is
+; patched to come back here until the last run.
+; enter: DE = x, C = page of the sums, HL = what follows the list, SP -> list
+; exit:  to the list
+; uses:  all but B
+; size:  79 bytes; 389 T, 133 T each time and 228 T the last time, the list apart
+big_many:       ld      (big_next),hl
+                ld      (big_left),de
+                ld      (big_list),sp
+                ld      a,c
+                ld      (big_page),a
+                ld      a,b
+                ld      (big_kept),a
+                ld      de,big_saved
+                ld      bc,3
+                ldir
+                ld      hl,big_jump
+                ld      de,(big_next)
+                ld      c,3
+                ldir
+big_again:      ld      sp,(big_list)
+                ld      hl,(big_left)
+                ld      de,-255
+                add     hl,de
+                ld      a,255
+                jr      nc,_last
+                ld      (big_left),hl
+                jr      _run
+_last:          ld      hl,big_saved
+                ld      de,(big_next)
+                ld      bc,3
+                ldir
+                ld      a,(big_left)
+_run:           ld      c,a
+                ld      a,(big_kept)
+                ld      b,a
+                ld      a,(big_page)
+                ld      h,a
+                ret
+big_jump:       jp      big_again
+
+; Runs the column of a bucket of the first layer, whose list ends in column_done. column_setup() says which table.
+; enter: HL = hash, A = page, C = x (sums only)
+; uses:  AF, DE, HL
+; size:  37 bytes; 190 T and the list
+column:         ld      (column_page+1),a
+                ld      a,l
+column_low:     and     0                       ; the mask of buckets
+                ld      l,a
+                ld      a,h
+column_high:    and     0
+                ld      h,a
+                add     hl,hl
+column_table:   ld      de,0
+                add     hl,de
+                ld      e,(hl)
+                inc     hl
+                ld      d,(hl)
+                ex      de,hl
+                ld      (column_done+1),sp
+                ld      sp,hl
+column_page:    ld      h,0
+                ret
+column_done:    ld      sp,0
+                ret
+
+; The program of an image ends here.
+kernel_choose:  jp      choose
+kernel_end:
+
+KERNEL_BYTES    equ     kernel_end-CPM_KERNEL_ADDRESS
+
+; Says which table of columns the next hashes name.
+; enter: HL = table, DE = mask of its buckets
+; uses:  A
+; size:  12 bytes, 66 T
+column_setup:   ld      (column_table+1),hl
+                ld      a,e
+                ld      (column_low+1),a
+                ld      a,d
+                ld      (column_high+1),a
+                ret
