@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,14 @@ import pytest
 pytest.importorskip("z80", reason="the package z80 is not installed: pip install 'micro-lm[sim]'")
 
 from host_sdk.boards import BOARDS, Cpm
-from host_sdk.flash.cpm_files import read_symbols
+from host_sdk.device import Device
+from host_sdk.flash.cpm_files import disk_name, read_symbols, shipped_com
+from host_sdk.flash.deploy import fitted_cpm
+from host_sdk.model.library import remember
+from host_sdk.model.model import Model
+from host_sdk.sim.cpm_board import AUTORUN, PROGRAM, CpmBoard
 from host_sdk.sim.cpm.machine import Machine, Settings
+from tests.synthetic import character_model
 
 CPM = BOARDS["cpm"]
 assert isinstance(CPM, Cpm)
@@ -101,6 +107,56 @@ def assemble(folder: Path, source: str) -> bytes:
     )
     assert done.returncode == 0, done.stderr
     return (folder / "test.com").read_bytes()
+
+
+Prepare = Callable[..., Path]
+
+
+def packed(model: Model, board: Cpm = CPM) -> bytes:
+    """A model as it lies on the disk."""
+    return fitted_cpm(model, board).data
+
+
+@pytest.fixture(scope="session")
+def prepare(tmp_path_factory: pytest.TempPathFactory) -> Prepare:
+    """`prepare(model, …)`: a new state folder whose disk has the runtime and these models; the first is started."""
+
+    def make(*models: Model) -> Path:
+        state = tmp_path_factory.mktemp("cpm")
+        (state / "disk").mkdir()
+        (state / "disk" / PROGRAM).write_bytes(shipped_com().code)
+        for model in models:
+            (state / "disk" / f"{disk_name(model.name)}.ULB").write_bytes(packed(model))
+            remember(model)
+        if models:
+            (state / AUTORUN).write_text(f"ULM {disk_name(models[0].name)}")
+        return state
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def small() -> Model:
+    return character_model(1, name="small")
+
+
+@pytest.fixture(scope="session")
+def other() -> Model:
+    return character_model(21, name="other")
+
+
+@pytest.fixture(scope="module")
+def device(prepare: Prepare, small: Model) -> Iterator[Device]:
+    """A machine with the small model. Tests that change its disk prepare one of their own."""
+    with Device(f"sim://cpm?state={prepare(small)}") as opened:
+        yield opened
+
+
+def machine_of(device: Device) -> CpmBoard:
+    """The machine behind a Device."""
+    machine = device._machine
+    assert machine is not None
+    return machine
 
 
 @pytest.fixture(scope="session")
