@@ -19,8 +19,8 @@ from host_sdk.flash.cpm_files import disk_name, read_symbols, shipped_com
 from host_sdk.flash.deploy import fitted_cpm
 from host_sdk.model.library import remember
 from host_sdk.model.model import Model
-from host_sdk.sim.cpm_board import AUTORUN, PROGRAM, CpmBoard
 from host_sdk.sim.cpm.machine import Machine, Settings
+from host_sdk.sim.cpm_board import AUTORUN, PROGRAM, CpmBoard
 from tests.synthetic import character_model
 
 CPM = BOARDS["cpm"]

@@ -11,7 +11,7 @@ from host_sdk.flash.cpm_files import com_file, shipped_com
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.sim.cpm_board import PROGRAM
-from host_sdk.spec.cpm import ABI, HEADER, IMAGE_ADDRESS
+from host_sdk.spec.cpm import ABI, HEADER
 from tests.cpm.conftest import CPM, Bench, packed
 from tests.synthetic import endless, reply_model
 
