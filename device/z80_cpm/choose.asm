@@ -5,7 +5,10 @@
 ; uses:  all but IX, IY
 ; size:  91 bytes; 212 T an output with shift 2
 choose:         ld      a,(IMAGE+CPM_AT_SHIFT)
-                call    choose_sled
+                neg                             ; no call: SP is in a list
+                add     a,7
+                add     a,a
+                add     a,a
                 ld      (_shift+1),a
                 ld      sp,(IMAGE+CPM_AT_OUTPUTS)
                 ld      de,(engine_crc)
@@ -63,17 +66,6 @@ _done:          exx
                 sub     c
 pass_stack:     ld      sp,0
                 ei
-                ret
-
-; Where a shift enters a sled of seven.
-; enter: A = shift
-; exit:  A = bytes to skip
-; uses:  F
-; size:  7 bytes, 28 T
-choose_sled:    neg
-                add     a,7
-                add     a,a
-                add     a,a
                 ret
 
 ; An output of the last pass.

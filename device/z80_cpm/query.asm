@@ -172,7 +172,7 @@ _above:         ld      a,(IMAGE+CPM_AT_FLOOR)
                 ld      (de),a
                 inc     e
                 djnz    _row
-                ld      a,255
+                ld      a,(IMAGE+CPM_AT_ZERO)
                 ld      (de),a                  ; ends the scan
 _context:       ld      hl,(IMAGE+CPM_AT_CONTEXT_TABLE)
                 ld      de,(IMAGE+CPM_AT_CONTEXT_MASK)

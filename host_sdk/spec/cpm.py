@@ -11,6 +11,8 @@ KERNEL_ADDRESS = 0x0120
 """The blocks that lists of an image name. They never move within one ABI."""
 RAM_ADDRESS = 0x1900
 """The engine's pages of 256 bytes. Code and variables of the runtime end below them, stack included."""
+PAIR_BYTES = 0x0200
+"""Of the sums of one layer: words for 256 places. Two layers that follow one another take turns."""
 IMAGE_ADDRESS = 0x2200
 """The image; ULM.COM loads it here, CHAT.COM brings it along."""
 TPA_END = 0xE400
@@ -49,8 +51,9 @@ HEADER = (
     ("shift", 41, 1),
     ("program", 42, 2),
     ("outputs", 44, 2),
+    ("zero", 46, 1),
 )
-HEADER_BYTES = 46
+HEADER_BYTES = 47
 CHECK_FROM = 8
 """CRC-16/X-25 over the image from here to its end."""
 

@@ -1,0 +1,116 @@
+"""One layer in sums of two bytes: where its rows and virtual rows lie, what they start from, and the code of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from host_sdk.model.model import Layer
+from host_sdk.pack.cpm_lists import in_sums
+from host_sdk.pack.cpm_share import Shared
+from host_sdk.pack.cpm_templates import templates
+
+MIDDLE = 128
+"""Where a virtual row starts: its sum then rarely leaves its low byte. The rows it is a part of start lower by it."""
+
+
+@dataclass
+class Sums:
+    """A layer with its shared parts, at an address of two pages."""
+
+    layer: Layer
+    shared: Shared
+    base: int  # address of the first place
+    last: bool  # outputs are in the order of the rows, and are no activations
+    starts: NDArray[np.int64] = field(init=False)  # (rows + virtual,): unsigned 16-bit
+    place: NDArray[np.int64] = field(init=False)  # (rows + virtual,)
+
+    def __post_init__(self) -> None:
+        rows, count = self.layer.rows, self.shared.places
+        offset = np.full(count, MIDDLE, np.int64)
+        offset[:rows] = 0
+        wanted = offset.copy()
+        wanted[:rows] = self.layer.bias.astype(np.int64) - self.step
+        for row in range(count):
+            wanted[row] -= sum(sign * offset[part] for part, sign in self.shared.parts[row])
+        self.starts = wanted & 0xFFFF
+        order = np.lexsort((np.arange(count), self.starts))  # equal starts side by side: `push de` alone
+        if self.last:
+            order = np.concatenate([np.arange(rows), order[order >= rows]])
+        self.place = np.empty(count, np.int64)
+        self.place[order] = np.arange(count)
+
+    @property
+    def step(self) -> int:
+        """What a row's sum is less by: so its sign says whether the row is active."""
+        return 0 if self.last else 1 << self.layer.shift
+
+    def address(self, row: int) -> int:
+        """Of the sum of a row or virtual row."""
+        return self.base + 2 * int(self.place[row])
+
+    def column(self, index: int) -> bytes:
+        """The list of one input, without what follows it."""
+        plus, minus = np.zeros((2, self.shared.places), np.uint8)
+        plus[self.place], minus[self.place] = self.shared.plus[:, index], self.shared.minus[:, index]
+        return in_sums(plus, minus)
+
+    def start_words(self) -> bytes:
+        """What the places start from."""
+        words = np.empty(self.shared.places, np.int64)
+        words[self.place] = self.starts
+        return words.astype("<u2").tobytes()
+
+    def start_code(self) -> bytes:
+        """Code that sets the places to what they start from."""
+        code = templates().code
+        data = code["starts"].stamp(end=self.base + 2 * self.shared.places)
+        before: int | None = None
+        for value in np.frombuffer(self.start_words(), "<u2")[::-1]:
+            value = int(value)
+            if before is None or value >> 8 != before >> 8:
+                data += code["word"].stamp(value=value)
+            elif value != before:
+                data += code["low"].stamp(value=value & 0xFF)
+            data += code["push"].stamp()
+            before = value
+        return data
+
+    def sum_code(self, row: int) -> bytes:
+        """Code that forms the sum of a row with its parts in HL."""
+        code = templates().code
+        parts = sorted(self.shared.parts[row], key=lambda part: -part[1])
+        data = code["sum"].stamp(place=self.address(row))
+        for part, sign in parts:
+            data += code["plus" if sign > 0 else "minus"].stamp(place=self.address(part))
+        return data
+
+    def join_code(self) -> bytes:
+        """Code that completes virtual rows that have parts, and the outputs; newest first, for they are parts of older."""
+        data = b""
+        for row in reversed(range(0 if self.last else self.layer.rows, self.shared.places)):
+            if self.shared.parts[row]:
+                data += self.sum_code(row) + templates().code["store"].stamp(place=self.address(row))
+        return data
+
+    def active_code(self, page: int) -> bytes:
+        """Code that forms x of an active row and enters its list; `page` is that of the next layer's sums."""
+        template = templates().code[f"active{self.layer.shift}"]
+        return template.stamp(page=page, page2=page, cut=int(self.layer.saturate))
+
+    def rows_code(self, at: int, active: int, column: Callable[[int], bytes]) -> bytes:
+        """Code of all rows for the address `at`, each with its list in the next layer."""
+        test = templates().code["test"]
+        data = b""
+        for row in range(self.layer.rows):
+            places = column(row)
+            if not places:
+                continue  # nobody reads it
+            head = self.sum_code(row)
+            behind = at + len(data) + len(head) + len(test)
+            after = behind + len(places) + 2
+            data += head + test.stamp(next=after, list=behind, active=active) + places + after.to_bytes(2, "little")
+        return data
