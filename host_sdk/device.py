@@ -16,7 +16,15 @@ from host_sdk.conformance import BenchResult, Usage, Vector, VerifyResult, measu
 from host_sdk.errors import BoardError, FileError, PortError, UlmError, UsageError
 from host_sdk.flash.cpm_files import disk_name
 from host_sdk.flash.cpm_upload import HOW_TO_START, send_model
-from host_sdk.flash.deploy import FlashResult, check_result, choose_board, deploy, deploy_with_avrdude, is_outdated
+from host_sdk.flash.deploy import (
+    FlashResult,
+    check_result,
+    choose_board,
+    deploy,
+    deploy_with_avrdude,
+    fitted_cpm,
+    is_outdated,
+)
 from host_sdk.link.messages import End, Hello, Info
 from host_sdk.link.ports import greet, likely_bauds, only_board, open_port
 from host_sdk.link.session import Event, Session, Text
@@ -233,9 +241,10 @@ class Device:
         return self._hello
 
     def _start(self, model: Model | None, bare: bool) -> None:
-        if self._machine and self._machine.fresh and not bare:
-            model = model or shipped_model("tinychat")
-        elif (
+        if self._machine and self._machine.fresh and not model and not bare:
+            self._start_fresh(self._machine)
+            return
+        if (
             self._virtual
             and not self._machine
             and self._virtual.fresh
@@ -258,6 +267,14 @@ class Device:
         elif model:
             remember(model)
 
+    def _start_fresh(self, machine: CpmBoard) -> None:
+        """Like a machine sold with the demo on its disk."""
+        model = shipped_model("tinychat")
+        machine.store(disk_name(model.name), fitted_cpm(model, machine.board).data)
+        self._greet()
+        self._session.load(disk_name(model.name))
+        self._greet()
+
     def _greet(self) -> None:
         self._hello = None
         hello = greet(self._line, self._session, self._bauds)
@@ -271,7 +288,7 @@ class Device:
         result = send_model(self._session, self.hello, target, model, progress)
         remember(model)
         if self._machine:
-            self._machine.run_at_start(f"ULM {disk_name(model.name)}")
+            self._machine.run_at_start(disk_name(model.name))
         self._greet()
         check_result(result, self.hello)
         return result

@@ -16,14 +16,14 @@ from host_sdk.model.engine import run
 from host_sdk.model.model import Layer, Model
 from host_sdk.pack.cpm_counts import Counts
 from host_sdk.pack.cpm_lists import in_counts
-from host_sdk.pack.cpm_share import Shared, share, unshared
+from host_sdk.pack.cpm_share import share
 from host_sdk.pack.cpm_sums import Sums
 from host_sdk.pack.cpm_templates import templates
 from host_sdk.pack.image import compact as compacted
 from host_sdk.pack.image import kept_rows
 from host_sdk.pack.queries import everyday_queries
 from host_sdk.spec import cpm as spec
-from host_sdk.spec.container import Kind, WeightCode
+from host_sdk.spec.container import WeightCode
 from host_sdk.spec.image import MAGIC, MAX_CLASSES, VALUE_MARK
 from host_sdk.spec.protocol import MAX_QUERY
 
@@ -100,7 +100,9 @@ def pack_cpm(model: Model, *, tpa: int = spec.TPA_END - spec.ORIGIN, compact: bo
         virtual_rows=tuple([0] * bool(counts) + [plan.shared.places - plan.layer.rows for plan in plans]),
         prefixes=image.prefixes,
         end=image.end,
-        additions=sum(float(plan.shared.additions @ read) for plan, read in zip(plans[::-1], reads[::-1], strict=False)),
+        additions=sum(
+            float(plan.shared.additions @ read) for plan, read in zip(plans[::-1], reads[::-1], strict=False)
+        ),
     )
 
 

@@ -116,9 +116,14 @@ class CpmBoard:
         """A cold start."""
         self._process.ask("reset")
 
-    def run_at_start(self, line: str) -> None:
-        """Remember the command line for power-on, as an owner would patch it into CP/M."""
-        (self.state / AUTORUN).write_text(line, "ascii")
+    def run_at_start(self, name: str) -> None:
+        """Let power-on start the runtime with this model, as an owner would patch it into CP/M."""
+        (self.state / AUTORUN).write_text(f"{PROGRAM.partition('.')[0]} {name}", "ascii")
+
+    def store(self, name: str, image: bytes) -> None:
+        """Put a packed model on the disk, and let power-on start with it."""
+        (self.disk / f"{name}.ULB").write_bytes(image)
+        self.run_at_start(name)
 
     def counters(self) -> CpmCounters:
         """What the machine has counted so far."""

@@ -13,6 +13,7 @@ from host_sdk.model.model import Model
 from host_sdk.sim.cpm_board import PROGRAM
 from host_sdk.spec.cpm import ABI, HEADER
 from tests.cpm.conftest import CPM, Bench, packed
+from tests.device.test_actions import PAIRS
 from tests.synthetic import endless, reply_model
 
 PROMPT = b"\r\n> "
@@ -226,10 +227,10 @@ def test_a_tpa_that_is_too_small(sit: Sit, small: Model) -> None:
 
 
 def test_a_reply_model_fills_in_values(sit: Sit) -> None:
-    model = reply_model(3, name="small")
-    terminal = sit("ULM SMALL", {"SMALL.ULB": packed(model)})
+    terminal = sit("ULM KEYWORDS", {"KEYWORDS.ULB": packed(reply_model(PAIRS))})
     terminal.until(PROMPT)
-    shown = typed(terminal, b"hello\r")
-    text = model.reply("hello").encode()
-    assert shown.startswith(b"hello\r\n" + text.partition(b"{}")[0])
-    assert b"{}" not in shown
+    for query, text in ((b"salute", b"hello, human"), (b"light on", b"on"), (b"volts", b"supply 0 V")):
+        assert typed(terminal, query + b"\r") == query + b"\r\n" + text + PROMPT
+    seen = {typed(terminal, b"roll dice" + b" " * n + b"\r").removesuffix(PROMPT)[-2:] for n in range(12)}
+    assert seen <= {b"%d!" % n for n in range(1, 7)}
+    assert len(seen) > 1
