@@ -142,7 +142,8 @@ def small() -> Model:
 
 @pytest.fixture(scope="session")
 def other() -> Model:
-    return character_model(21, name="other")
+    """A little one: it goes over the line quickly."""
+    return character_model(21, (16, 12), query_buckets=64, context_buckets=64, context_length=3, name="other")
 
 
 @pytest.fixture(scope="module")
