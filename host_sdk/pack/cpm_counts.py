@@ -1,7 +1,7 @@
 """A first layer that is counted in bytes: when that is exact, and from which numbers it starts (docs/image-cpm.md).
 
-With inputs of 32 * count, a row's sum is 32 * S + bias, S its signed count. It is active from a threshold T of S on. Its
-byte is S - T + zero, and cut at `floor` when the query is complete: so low that no context can lift it to `zero`.
+With inputs of 32 * count, a row's sum is 32 * S + bias, S its signed count. It is active from a threshold T of S on.
+Its byte is S - T + zero, and cut at `floor` when the query is complete: so low that no context can lift it to `zero`.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""One layer in sums of two bytes: where its rows and virtual rows lie, what they start from, and the code of its rows."""
+"""One layer in sums of two bytes: where its rows and virtual rows lie, what they start from, and their code."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from host_sdk.model.model import Layer
-from host_sdk.pack.cpm_lists import in_sums
+from host_sdk.pack.cpm_lists import PAGE_PLACES, Form, in_sums, moves_in_sums
 from host_sdk.pack.cpm_share import Shared
 from host_sdk.pack.cpm_templates import templates
 
@@ -40,8 +40,21 @@ class Sums:
         order = np.lexsort((np.arange(count), self.starts))  # equal starts side by side: `push de` alone
         if self.last:
             order = np.concatenate([np.arange(rows), order[order >= rows]])
+        free = np.arange(2 * PAGE_PLACES)
+        if self.moves:
+            free = free[free % PAGE_PLACES != 0]
         self.place = np.empty(count, np.int64)
-        self.place[order] = np.arange(count)
+        self.place[order] = free[:count]
+
+    @property
+    def moves(self) -> bool:
+        """Whether columns can be lists of moves: the first place of each page is free for that."""
+        return self.shared.places <= (PAGE_PLACES - 1 if self.last else 2 * PAGE_PLACES - 2)
+
+    @property
+    def places(self) -> int:
+        """Places up to the last in use."""
+        return int(self.place.max()) + 1
 
     @property
     def step(self) -> int:
@@ -52,22 +65,22 @@ class Sums:
         """Of the sum of a row or virtual row."""
         return self.base + 2 * int(self.place[row])
 
-    def column(self, index: int) -> bytes:
-        """The list of one input, without what follows it."""
-        plus, minus = np.zeros((2, self.shared.places), np.uint8)
+    def column(self, index: int) -> tuple[Form, Form | None]:
+        """The list of one input, without what follows it, in places and in moves."""
+        plus, minus = np.zeros((2, 2 * PAGE_PLACES), np.uint8)
         plus[self.place], minus[self.place] = self.shared.plus[:, index], self.shared.minus[:, index]
-        return in_sums(plus, minus)
+        return in_sums(plus, minus), moves_in_sums(plus, minus) if self.moves else None
 
     def start_words(self) -> bytes:
         """What the places start from."""
-        words = np.empty(self.shared.places, np.int64)
+        words = np.full(self.places, self.starts[self.place.argmax()], np.int64)
         words[self.place] = self.starts
         return words.astype("<u2").tobytes()
 
     def start_code(self) -> bytes:
         """Code that sets the places to what they start from."""
         code = templates().code
-        data = code["starts"].stamp(end=self.base + 2 * self.shared.places)
+        data = code["starts"].stamp(end=self.base + 2 * self.places)
         before: int | None = None
         for value in np.frombuffer(self.start_words(), "<u2")[::-1]:
             value = int(value)
@@ -89,7 +102,7 @@ class Sums:
         return data
 
     def join_code(self) -> bytes:
-        """Code that completes virtual rows that have parts, and the outputs; newest first, for they are parts of older."""
+        """Code that completes outputs, and virtual rows that have parts: newest first, for they are parts of older."""
         data = b""
         for row in reversed(range(0 if self.last else self.layer.rows, self.shared.places)):
             if self.shared.parts[row]:
@@ -101,16 +114,17 @@ class Sums:
         template = templates().code[f"active{self.layer.shift}"]
         return template.stamp(page=page, page2=page, cut=int(self.layer.saturate))
 
-    def rows_code(self, at: int, active: int, column: Callable[[int], bytes]) -> bytes:
+    def rows_code(self, at: int, active: int, columns: Sequence[bytes]) -> bytes:
         """Code of all rows for the address `at`, each with its list in the next layer."""
         test = templates().code["test"]
         data = b""
         for row in range(self.layer.rows):
-            places = column(row)
+            places = columns[row]
             if not places:
                 continue  # nobody reads it
             head = self.sum_code(row)
             behind = at + len(data) + len(head) + len(test)
             after = behind + len(places) + 2
-            data += head + test.stamp(next=after, list=behind, active=active) + places + after.to_bytes(2, "little")
+            data += head + test.stamp(next=after & 0xFFFF, list=behind & 0xFFFF, active=active & 0xFFFF) + places
+            data += (after & 0xFFFF).to_bytes(2, "little")
         return data

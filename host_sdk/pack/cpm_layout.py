@@ -1,0 +1,271 @@
+"""All of an image at its address: header, texts, tables, lists, and the program of a pass (docs/image-cpm.md)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from host_sdk.errors import FileError
+from host_sdk.model.crc import crc16
+from host_sdk.model.model import Layer, Model
+from host_sdk.pack.cpm_counts import Counts
+from host_sdk.pack.cpm_lists import Form, in_counts, moves_in_counts
+from host_sdk.pack.cpm_sums import Sums
+from host_sdk.pack.cpm_templates import templates
+from host_sdk.spec import cpm as spec
+from host_sdk.spec.image import MAGIC, VALUE_MARK
+from host_sdk.spec.protocol import MAX_QUERY
+
+_FORMATS = {1: "B", 2: "H", 4: "I"}
+_HEADER = struct.Struct("<" + "".join(_FORMATS[size] for _, _, size in spec.HEADER))
+PAGE = 256
+MOST_PREFIXES = 6
+QUERY_SHARE = 0.1
+"""What a T-state of the query is worth in T-states of a pass: it is spent once per reply."""
+GRAM_COST = 340
+"""T-states of an n-gram's hash and of the way to its column."""
+TYPICAL_REPLY = 5
+"""Passes of a reply, for the worth of a prefix: each serves one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A column that can be a list of moves instead of places."""
+
+    layer: int
+    index: int
+    saved: int  # bytes
+    cost: float  # T-states a pass
+
+
+@dataclass
+class Plan:
+    """What is in an image, before its columns have a form."""
+
+    model: Model
+    layers: Sequence[Layer]  # kept rows and columns
+    counts: Counts | None
+    sums: Sequence[Sums]  # of the layers that are summed; the first is missing if it is counted
+    reads: Sequence[NDArray[np.float64]]  # per layer: share of passes in which a column is read
+
+    @property
+    def max_query(self) -> int:
+        """Characters for which the engine is exact."""
+        return self.counts.max_query if self.counts else MAX_QUERY
+
+    @property
+    def most_prefixes(self) -> int:
+        """Pages of counts that can be kept for a reply's beginning."""
+        return min(MOST_PREFIXES, self.model.context_length - 1) if self.counts else 0
+
+    @cached_property
+    def columns(self) -> list[list[tuple[Form, Form | None]]]:
+        """Per layer and input: the column in places, and in moves where that can be."""
+        columns = [[one.column(index) for index in range(one.layer.columns)] for one in self.sums]
+        if self.counts:
+            columns.insert(0, [_counted(column) for column in self.layers[0].weights.T.astype(np.int64)])
+        return columns
+
+    def ranking(self) -> list[Choice]:
+        """The columns that moves make smaller, the cheapest byte first."""
+        choices = []
+        for layer, (columns, reads) in enumerate(zip(self.columns, self.reads, strict=True)):
+            for index, (places, moves) in enumerate(columns):
+                share = float(reads[index])
+                if layer == 0 and index < self.model.query_buckets:
+                    share *= QUERY_SHARE
+                if moves and len(moves.data) < len(places.data):
+                    saved = len(places.data) - len(moves.data)
+                    choices.append(Choice(layer, index, saved, share * (moves.cost - places.cost)))
+        return sorted(choices, key=lambda one: (one.cost / one.saved, one.layer, one.index))
+
+    def cost(self, moved: Sequence[Choice], prefixes: int) -> float:
+        """T-states a pass that such a layout takes more than the fastest."""
+        length = self.model.context_length
+        column = float(np.mean([form.cost for form, _ in self.columns[0][self.model.query_buckets :]] or [0]))
+        missing = sum(3 * (length - said) - 3 for said in range(prefixes, self.most_prefixes))
+        return sum(one.cost for one in moved) + missing * (column + GRAM_COST) / TYPICAL_REPLY
+
+
+def _counted(column: NDArray[np.int64]) -> tuple[Form, Form | None]:
+    plus, minus = (np.maximum(sign * column, 0).astype(np.uint8) for sign in (1, -1))
+    return in_counts(plus, minus), moves_in_counts(plus, minus)
+
+
+def header(data: bytes) -> dict[str, int]:
+    """The header fields of an image for CP/M; FileError when it is not one or damaged."""
+    if len(data) < spec.HEADER_BYTES:
+        raise FileError("This is not a packed model for CP/M (.ulb): it is too short.")
+    fields = dict(zip((name for name, _, _ in spec.HEADER), _HEADER.unpack_from(data), strict=True))
+    if fields["magic"] != MAGIC or fields["abi"] != spec.ABI or fields["length"] > len(data):
+        raise FileError("This is not a packed model for CP/M (.ulb).")
+    if crc16(data[spec.CHECK_FROM : fields["length"]]) != fields["check"]:
+        raise FileError("The packed model is damaged (CRC-16); pack it again.")
+    return fields
+
+
+class Layout:
+    """An image: its bytes, and the first address behind what it uses, which may be beyond the memory."""
+
+    def __init__(self, plan: Plan, moved: Sequence[Choice], prefixes: int):
+        self.plan = plan
+        self.prefixes = prefixes
+        self.moved = [np.zeros(len(columns), bool) for columns in plan.columns]
+        for one in moved:
+            self.moved[one.layer][one.index] = True
+        self._lists = [
+            [
+                (moves if is_moved and moves else places).data
+                for (places, moves), is_moved in zip(columns, flags, strict=True)
+            ]
+            for columns, flags in zip(plan.columns, self.moved, strict=True)
+        ]
+        self._body = bytearray(spec.HEADER_BYTES)
+        fields = self._fields()
+        self.end = self._here
+        if prefixes:
+            self.end = PAGE * (-(-self._here // PAGE) + prefixes)
+        fields |= {"length": len(self._body), "end": self.end, "prefix_page": -(-self._here // PAGE)}
+        mask = {1: 0xFF, 2: 0xFFFF, 4: 0xFFFFFFFF}  # what lies beyond the memory is refused later
+        _HEADER.pack_into(self._body, 0, *(fields[name] & mask[size] for name, _, size in spec.HEADER))
+        struct.pack_into("<H", self._body, 6, crc16(bytes(self._body[spec.CHECK_FROM :])))
+        self.data = bytes(self._body)
+
+    def _fields(self) -> dict[str, int]:
+        """Lays everything out behind the header; what the header says of it."""
+        plan, model, counts = self.plan, self.plan.model, self.plan.counts
+        name = self._put(model.name.encode("ascii", "replace")[:15] + b"\0")
+        charset = self._put(model.charset.encode("ascii"))
+        replies = self._replies()
+        words = (counts.start & 0xFFFF).astype("<u2").tobytes() if counts else plan.sums[0].start_words()
+        start = self._put(words)
+        query_table = self._room(2 * model.query_buckets)
+        context_table = self._room(2 * model.context_buckets)
+        scan_table = self._room(-self._here % PAGE + 2 * PAGE) if counts else 0
+        scan_table += -scan_table % PAGE
+        self._columns(query_table, self._lists[0][: model.query_buckets])
+        self._columns(context_table, self._lists[0][model.query_buckets :])
+        program = self._program(scan_table)
+        return {
+            "magic": MAGIC,
+            "abi": spec.ABI,
+            "kind": model.kind,
+            "check": 0,
+            "model_crc": model.crc,
+            "max_query": plan.max_query,
+            "max_reply": model.max_reply,
+            "classes": model.classes,
+            "context_length": model.context_length,
+            "query_mask": model.query_buckets - 1,
+            "context_mask": max(model.context_buckets - 1, 0),
+            "features": model.features.flags,
+            "flags": spec.FLAG_COUNTS if counts else 0,
+            "charset": charset,
+            "replies": replies,
+            "name": name,
+            "query_table": query_table,
+            "context_table": context_table,
+            "start": start,
+            "rows": len(words) // 2,
+            "floor": counts.floor if counts else 0,
+            "zero": counts.zero if counts else 0,
+            "prefixes": self.prefixes,
+            "shift": plan.layers[-1].shift,
+            "program": program,
+            "outputs": plan.sums[-1].address(0),
+        }
+
+    @property
+    def _here(self) -> int:
+        """The address of the next byte."""
+        return spec.IMAGE_ADDRESS + len(self._body)
+
+    def _put(self, data: bytes) -> int:
+        at = self._here
+        self._body += data
+        return at
+
+    def _room(self, size: int) -> int:
+        return self._put(bytes(size))
+
+    def _poke(self, at: int, data: bytes) -> None:
+        self._body[at - spec.IMAGE_ADDRESS : at - spec.IMAGE_ADDRESS + len(data)] = data
+
+    def _replies(self) -> int:
+        texts = [
+            bytes([reply.action]) + reply.text.encode("ascii").replace(b"{}", bytes([VALUE_MARK])) + b"\0"
+            for reply in self.plan.model.replies
+        ]
+        table = self._room(2 * len(texts))
+        for index, text in enumerate(texts):
+            self._poke(table + 2 * index, _word(self._put(text)))
+        return table
+
+    def _columns(self, table: int, lists: Sequence[bytes]) -> None:
+        """Lists of the first layer, and where they are."""
+        ends = _word(templates().labels["column_done"])
+        empty = self._put(ends) if lists else 0
+        for index, data in enumerate(lists):
+            self._poke(table + 2 * index, _word(self._put(data + ends) if data else empty))
+
+    def _program(self, scan_table: int) -> int:
+        """The code of a pass, and what it jumps to."""
+        sums, counts = self.plan.sums, self.plan.counts
+        lists = self._lists[1:]
+        active = [self._put(one.active_code(other.base // PAGE)) for one, other in pairwise(sums)]
+        tails = self._scan_lists(scan_table, lists.pop(0)) if counts else []
+        program = self._here
+        if counts:
+            self._put(sums[0].start_code())
+            self._scan(scan_table, tails)
+        for number, one in enumerate(sums):
+            if number + 1 < len(sums):
+                self._put(sums[number + 1].start_code())
+            self._put(one.join_code())
+            if number + 1 < len(sums):
+                self._put(one.rows_code(self._here, active[number], lists[number]))
+        self._put(templates().code["choose"].stamp())
+        return program
+
+    def _scan_lists(self, table: int, lists: Sequence[bytes]) -> list[int]:
+        """The lists of counted rows; where each and that of the scan's end want to know what follows."""
+        assert self.plan.counts
+        tails = []
+        for row, (rest, data) in enumerate(zip([*self.plan.counts.rest, 0], [*lists, b""], strict=True)):
+            at = self._put(bytes([int(rest)]) + data)
+            tails.append(self._room(4 if row < len(lists) else 2))
+            self._poke(table + row, bytes([at & 0xFF]))
+            self._poke(table + PAGE + row, bytes([at >> 8 & 0xFF]))
+        return tails
+
+    def _scan(self, table: int, tails: Sequence[int]) -> None:
+        assert self.plan.counts
+        label = templates().labels
+        resume = self._here + label["t_scan_resume"] - label["t_scan"]
+        page = self.plan.sums[0].base // PAGE
+        self._put(
+            templates()
+            .code["scan"]
+            .stamp(
+                zero=self.plan.counts.zero,
+                table=table // PAGE,
+                table2=table // PAGE,
+                page=page,
+                page2=page,
+                resume=resume & 0xFFFF,
+                cut=int(self.plan.layers[0].saturate),
+            )
+        )
+        for row, tail in enumerate(tails[:-1]):
+            self._poke(tail, _word(resume) + _word(label["count_work"] + row + 1))
+        self._poke(tails[-1], _word(self._here))
+
+
+def _word(value: int) -> bytes:
+    return (value & 0xFFFF).to_bytes(2, "little")
