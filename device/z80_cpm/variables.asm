@@ -1,4 +1,8 @@
-; Memory of the shell behind the program; main clears it. What is on the line is in frame_..., and so on.
+; Memory of the shell: behind the program, which main clears, and what is left of the engine's last page.
+
+line            equ     variables_end           ; a typed line, or that of the command
+reply_text      equ     line+RECORD_BYTES
+shell_end       equ     reply_text+MAX_REPLY    ; must not reach the image
 
 runtime_end:
 
@@ -26,13 +30,11 @@ reply_status:   defs    1               ; up to the digest this is what END begi
 reply_length:   defs    1
 reply_passes:   defs    1
 reply_digest:   defs    2
-reply_text:     defs    MAX_REPLY
 reply_left:     defs    1               ; 0 after the last pass
 reply_act:      defs    1
 reply_each:     defs    2
 
 line_length:    defs    1
-line:           defs    RECORD_BYTES    ; a typed line, or that of the command
 
 model_status:   defs    1
 disk_file:      defs    2               ; the file control block being read

@@ -57,6 +57,8 @@ def stamp_com(assembled: bytes, labels: Mapping[str, int]) -> bytes:
 
     FitError when its memory leaves no room for the stack in front of the engine's pages.
     """
+    if labels["shell_end"] > IMAGE_ADDRESS:
+        raise FitError(f"The runtime's memory ends at {labels['shell_end']:04X}h, inside the image.")
     if labels["stack_bottom"] > RAM_ADDRESS - LEAST_STACK:
         raise FitError(
             f"The runtime's memory ends at {labels['stack_bottom']:04X}h, which leaves less than {LEAST_STACK} bytes "
