@@ -164,8 +164,8 @@ def ports(as_json: bool) -> None:
 
 def _pack_cpm(model: Model | None, tpa: int | None, compact: bool, output: Path) -> dict[str, object]:
     """Write an image or a program for CP/M, without a model the runtime; its report."""
-    from host_sdk.flash.cpm_files import com_file, hex_file, shipped_com
-    from host_sdk.flash.deploy import fitted_cpm
+    from host_sdk.flash.cpm_files import hex_file, shipped_com
+    from host_sdk.flash.deploy import fitted_com, fitted_cpm
 
     board = board_named(_CPM)
     assert isinstance(board, Cpm)
@@ -174,11 +174,12 @@ def _pack_cpm(model: Model | None, tpa: int | None, compact: bool, output: Path)
     ending = output.suffix.lower()
     if model is None:
         data, report = shipped_com().code, {}
+    elif ending in _PROGRAMS:
+        image, data = fitted_com(model, board, compact)
+        report = image.report()
     else:
         image = fitted_cpm(model, board, compact)
         data, report = image.data, image.report()
-        if ending in _PROGRAMS:
-            data = com_file(data, board)
     _write(output, hex_file(data).encode("ascii") if ending == ".hex" else data)
     return {**report, "file_bytes": len(data)}
 

@@ -75,16 +75,14 @@ def read_symbols(text: str) -> dict[str, int]:
     return {name: int(address, 16) for name, address in found}
 
 
-def com_file(image: bytes, board: Cpm) -> bytes:
-    """A self-contained program: the runtime, and the image at its address. FitError when CP/M could not load it."""
-    code = shipped_com().code.ljust(IMAGE_ADDRESS - ORIGIN, b"\0") + image
-    room = board.tpa_bytes - CCP_BYTES
-    if len(code) > room:
-        raise FitError(
-            f"The program would have {len(code)} bytes, and CP/M with a TPA of {board.tpa_bytes} loads {room} at most; "
-            "make a .ulb for ULM.COM instead."
-        )
-    return code
+def com_file(image: bytes) -> bytes:
+    """A self-contained program: the runtime, and the image at its address."""
+    return shipped_com().code.ljust(IMAGE_ADDRESS - ORIGIN, b"\0") + image
+
+
+def largest_com(board: Cpm) -> int:
+    """The bytes of the longest .COM file that CP/M loads there."""
+    return board.tpa_bytes - CCP_BYTES
 
 
 def hex_file(code: bytes) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from host_sdk.boards import AVR_BOARDS, BOARDS, Avr, Board, Cpm, avr_named, board_named
 from host_sdk.errors import BoardError, FitError, UsageError
 from host_sdk.flash.avrdude import upload_with_avrdude
+from host_sdk.flash.cpm_files import com_file, largest_com
 from host_sdk.flash.identify import Resident, identify
 from host_sdk.flash.memory import Memory
 from host_sdk.flash.runtime import shipped_runtime
@@ -56,6 +57,21 @@ def fitted(model: Model, board: Board) -> Image | CpmImage:
 def fitted_cpm(model: Model, board: Cpm, compact: bool = False) -> CpmImage:
     """The model packed for the machine's TPA; FitError with the numbers when that is too small."""
     return pack_cpm(model, tpa=board.tpa_bytes, compact=compact)
+
+
+def fitted_com(model: Model, board: Cpm, compact: bool = False) -> tuple[CpmImage, bytes]:
+    """The model packed so that CP/M can load it as a program, and that program.
+
+    A file may not reach as far as memory in use, so the packer is given less and less. FitError as in fitted_cpm.
+    """
+    tpa = board.tpa_bytes
+    while True:
+        image = fitted_cpm(model, replace(board, tpa_bytes=tpa), compact)
+        code = com_file(image.data)
+        excess = len(code) - largest_com(board)
+        if excess <= 0:
+            return image, code
+        tpa = image.tpa_bytes - excess
 
 
 def fitted_avr(model: Model, board: Avr) -> Image:

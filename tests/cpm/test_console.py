@@ -12,7 +12,7 @@ from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.sim.cpm_board import PROGRAM
 from host_sdk.spec.cpm import ABI, HEADER
-from tests.cpm.conftest import CPM, Bench, packed
+from tests.cpm.conftest import Bench, packed
 from tests.device.test_actions import PAIRS
 from tests.synthetic import endless, reply_model
 
@@ -174,7 +174,7 @@ def test_the_model_of_a_previous_program_is_not_found(sit: Sit, small: Model) ->
 
 
 def test_a_program_with_its_model_inside(sit: Sit, small: Model) -> None:
-    chat = com_file(packed(small), CPM)
+    chat = com_file(packed(small))
     terminal = sit("CHAT", {"CHAT.COM": chat})
     assert terminal.until(PROMPT) == b"\r\nA>CHAT\r\n\r\nmicroLM on cpm: small" + PROMPT
     assert typed(terminal, b"hello\r") == b"hello" + reply(small, b"hello") + PROMPT
@@ -221,7 +221,7 @@ def test_a_tpa_that_is_too_small(sit: Sit, small: Model) -> None:
     end = int.from_bytes(data[OFFSET["end"] : OFFSET["end"] + 2], "little")
     room = (end - 0x100 - 1) & 0xFF00  # BDOS lies on a page
     needs = f"model needs a TPA of {end - 0x100} bytes, here are {room}".encode()
-    terminal = sit("ULM SMALL", {"SMALL.ULB": data, "CHAT.COM": com_file(data, CPM)}, tpa=room)
+    terminal = sit("ULM SMALL", {"SMALL.ULB": data, "CHAT.COM": com_file(data)}, tpa=room)
     assert terminal.until(PROMPT).endswith(b"microLM on cpm: " + needs + b"\r\nSMALL" + PROMPT)
     assert typed(terminal, b"small\r") == b"small\r\n" + needs + PROMPT
 
