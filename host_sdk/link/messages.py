@@ -30,7 +30,7 @@ _SENTENCES = {
     Status.UNKNOWN: "The board's runtime does not know request {value:02X}h; update it with `ulm flash`.",
     Status.UNSUPPORTED: "This board cannot do that: its model is changed with `ulm flash`.",
     Status.BUSY: "The board is busy; try again.",
-    Status.MEDIUM: "The board cannot read or write its card or memory chip; check it.",
+    Status.MEDIUM: "The board cannot read or write its disk, card or memory chip; it may be full: check it.",
 }
 
 

@@ -208,7 +208,7 @@ def test_a_full_disk(prepare: Prepare, small: Model, other: Model, spare: int) -
     state = prepare(small)
     used = sum(-(-path.stat().st_size // 2048) * 2 for path in (state / "disk").iterdir())
     with Device(f"sim://cpm?state={state}&disk={used + spare // 1024}") as device:
-        with pytest.raises(BoardError, match="cannot read or write its card"):
+        with pytest.raises(BoardError, match="cannot read or write its disk"):
             store(device, packed(other))
         assert device.chat("hello").text == small.reply("hello")
         assert names(state) == ["SMALL.ULB", "ULM.COM"]
@@ -219,7 +219,7 @@ def test_a_full_directory(prepare: Prepare, small: Model, other: Model) -> None:
     for number in range(62):
         (state / "disk" / f"F{number}").write_bytes(b"")
     with Device(f"sim://cpm?state={state}") as device:
-        with pytest.raises(BoardError, match="cannot read or write its card"):
+        with pytest.raises(BoardError, match="cannot read or write its disk"):
             store(device, packed(other))
         assert device.chat("hello").text == small.reply("hello")
 
