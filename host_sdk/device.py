@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING, cast
 from host_sdk.boards import Avr, Cpm
 from host_sdk.conformance import BenchResult, Usage, Vector, VerifyResult, measure, prove
 from host_sdk.errors import BoardError, FileError, PortError, UlmError, UsageError
+from host_sdk.flash import eeprom
 from host_sdk.flash.cpm_files import disk_name
 from host_sdk.flash.cpm_upload import HOW_TO_START, send_model
 from host_sdk.flash.deploy import (
@@ -33,7 +34,7 @@ from host_sdk.model.library import recall, remember, shipped_model
 from host_sdk.model.model import Model
 from host_sdk.model.text import query_bytes
 from host_sdk.pack.queries import bench_queries
-from host_sdk.spec.protocol import MAX_QUERY, HelloFlag, Status
+from host_sdk.spec.protocol import MAX_QUERY, HelloFlag, Slot, Status
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import AvrBoard
@@ -177,13 +178,15 @@ class Device:
         board: str | None = None,
         yes: bool = False,
         programmer: str = "stk500",
+        memory: str = "flash",
         progress: Progress | None = None,
     ) -> FlashResult:
         """Put runtime and model on the board through its bootloader; only pages that differ are written.
 
         Under CP/M the model goes through the protocol to the disk of the machine, where ULM.COM must be running.
-        `board` names the kind of board where bootloaders look alike, `yes` replaces a foreign program, `programmer`
-        is one of PROGRAMMERS.
+        With `memory` "eeprom" the model goes into the EEPROM of a board whose runtime answers, and answers from there
+        until another one is flashed. `board` names the kind of board where bootloaders look alike, `yes` replaces a
+        foreign program, `programmer` is one of PROGRAMMERS.
 
         FitError with the numbers, before anything is touched, when the model has no room.
         """
@@ -193,6 +196,8 @@ class Device:
         if isinstance(target, Cpm):
             return self._send(target, model, progress)
         assert isinstance(target, Avr)
+        if memory == "eeprom":
+            return self._store(target, model, progress)
         if programmer == "avrdude":
             with self._lent_port() as tty:
                 result = deploy_with_avrdude(tty, target, model)
@@ -201,6 +206,9 @@ class Device:
         remember(model)
         self._bauds = [target.baud]
         self._greet()
+        if self.hello.model_crc != result.model_crc and self.info().slot == Slot.EEPROM:
+            eeprom.clear(self._session)  # the newest model answers
+            self._greet()
         check_result(result, self.hello)
         return result
 
@@ -289,6 +297,14 @@ class Device:
         remember(model)
         if self._machine:
             self._machine.run_at_start(disk_name(model.name))
+        self._greet()
+        check_result(result, self.hello)
+        return result
+
+    def _store(self, target: Avr, model: Model, progress: Progress | None) -> FlashResult:
+        """Flash into the EEPROM."""
+        result = eeprom.store(self._session, self.hello, target, model, progress)
+        remember(model)
         self._greet()
         check_result(result, self.hello)
         return result

@@ -166,6 +166,8 @@ _untouched:     inc     hl
                 call    frame_word
                 ld      hl,0                    ; no clock
                 call    long
+                ld      a,SLOT_MAIN
+                call    frame_byte
                 ld      hl,IMAGE_ADDRESS
                 ld      a,(model_status)
                 or      a

@@ -14,8 +14,7 @@ from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
 from host_sdk.model.model import Model
 
-_ARDUINO = "arduino"
-_CPM = "cpm"
+_ARDUINO, _CPM, _EEPROM = "arduino", "cpm", "eeprom"
 _PROGRAMS = (".com", ".hex")
 _out = click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
 _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
@@ -85,7 +84,9 @@ def import_z80ai(source: Path, output: Path) -> None:
 
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
-@click.option("--for", "target", required=True, metavar="KIND", help=f"`{_ARDUINO}`, or a board of `ulm boards`.")
+@click.option(
+    "--for", "target", required=True, metavar="KIND", help=f"{_ARDUINO}, {_EEPROM}, or a board of `ulm boards`."
+)
 @click.option("--tpa", type=click.IntRange(0x3000, 0xFF00), help="cpm: bytes from 0100h to BDOS.")
 @click.option("--compact", is_flag=True, help="cpm: less memory, slower.")
 @_out
@@ -99,6 +100,7 @@ def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output
     """
     from host_sdk.flash.deploy import fitted
     from host_sdk.pack.arduino import library
+    from host_sdk.pack.bits import pack_bits
 
     if (tpa or compact) and target != _CPM:
         raise UsageError(f"--tpa and --compact are for `--for {_CPM}` only.")
@@ -114,7 +116,7 @@ def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output
         report = made.report()
     else:
         assert loaded
-        image = fitted(loaded, board_named(target))
+        image = pack_bits(loaded) if target == _EEPROM else fitted(loaded, board_named(target))
         _write(output, image.data)
         report = image.report()
     if as_json:

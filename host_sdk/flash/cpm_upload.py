@@ -15,9 +15,8 @@ from host_sdk.link.messages import Hello
 from host_sdk.link.session import Session
 from host_sdk.model.model import Model
 from host_sdk.spec.cpm import ORIGIN
-from host_sdk.spec.protocol import Status
+from host_sdk.spec.protocol import Slot, Status
 
-DISK_SLOT = 0
 HOW_TO_START = (
     "Start it there with `ULM`; how it gets there the first time is in docs/cpm.md "
     "(`ulm pack MODEL.ulm --for cpm -o CHAT.HEX`)."
@@ -38,7 +37,7 @@ def send_model(
     name = disk_name(model.name)
     sent = not _is_there(session, name, model, len(image.data))
     if sent:
-        session.upload(DISK_SLOT, image.data, zlib.crc32(image.data), name, progress or (lambda done, total: None))
+        session.upload(Slot.MAIN, image.data, zlib.crc32(image.data), name, progress or (lambda done, total: None))
     return FlashResult(
         board=board.name,
         model=model.name,

@@ -16,11 +16,13 @@ from host_sdk.flash.upload import Progress, UploadResult, upload
 from host_sdk.link.messages import Hello
 from host_sdk.model.model import Model
 from host_sdk.pack.cpm import CpmImage, pack_cpm
-from host_sdk.pack.image import Image, pack
+from host_sdk.pack.header import Image
+from host_sdk.pack.image import pack
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN
 from host_sdk.spec.image import MODEL_ADDRESS
 
 PROGRAMMERS = ("stk500", "avrdude")
+MEMORIES = ("flash", "eeprom")
 
 
 @dataclass(frozen=True, slots=True)

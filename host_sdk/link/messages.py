@@ -13,7 +13,7 @@ from host_sdk.spec.protocol import REVISION, HelloFlag, Status
 
 _HELLO = struct.Struct(FACTS + "B")  # and the model's status
 _HELLO_MODEL = struct.Struct("<BI")  # longest query, CRC; the name follows
-_INFO = struct.Struct("<BIIHHBHHI")
+_INFO = struct.Struct("<BIIHHBHHIB")
 _INFO_TOP = struct.Struct("<H")  # CP/M: the address behind all that runtime and model use
 _END = struct.Struct("<BBBHIIII")
 _ACK = struct.Struct("<BH")
@@ -64,6 +64,7 @@ class Info:
     model_bytes: int
     stack_bytes: int
     uptime_s: int  # 0 where there is no clock
+    slot: int  # of the model that answers: protocol.Slot
     tpa_bytes: int | None = None  # CP/M: from 0100h to the last byte in use
 
 

@@ -203,14 +203,17 @@ class Session:
                     raise LinkError("The line loses characters of the reply again and again. Check the cable.")
                 self._send(Op.CHAT, payload, seq)
 
+    def begin(self, slot: int, length: int, crc32: int = 0, name: str = "") -> int:
+        """Begin an upload, or with the length 0 clear the slot; the bytes that the board has of this upload already."""
+        sizes = length.to_bytes(4, "little") + crc32.to_bytes(4, "little")
+        return self._command(Op.BEGIN, bytes((slot,)) + sizes + name.encode("ascii", "replace")[:MAX_NAME]) * 64
+
     def upload(self, slot: int, data: bytes, crc32: int, name: str, progress: Callable[[int, int], None]) -> None:
         """Store a packed model on the running board under a name; until the commit its old model stays.
 
         BEGIN answers with the bytes (in units of 64) it already has of the same upload, so that a cut one resumes.
         """
-        begin = bytes((slot,)) + len(data).to_bytes(4, "little") + crc32.to_bytes(4, "little")
-        begin += name.encode("ascii", "replace")[:MAX_NAME]
-        position = min(self._command(Op.BEGIN, begin) * 64, len(data))
+        position = min(self.begin(slot, len(data), crc32, name), len(data))
         room = (self._max_payload - 4) & ~3
         while position < len(data):
             part = data[position : position + room]

@@ -16,7 +16,8 @@ from host_sdk.boards import AVR_BOARDS
 from host_sdk.errors import FitError
 from host_sdk.model.model import Model
 from host_sdk.pack.columns import REACH, Layout
-from host_sdk.pack.image import Image, pack
+from host_sdk.pack.header import Image
+from host_sdk.pack.image import pack
 from host_sdk.spec.image import PLACES
 from host_sdk.spec.protocol import MAX_REPLY, Action
 
@@ -29,8 +30,8 @@ CHAT_SRAM_BYTES = 380
 LARGEST = AVR_BOARDS["uno"]
 """The board with the most room for a sketch."""
 
-_SERIAL_ONLY = ("frame", "console", "service")
-"""Sources in device/common that serve the serial protocol, which is the sketch's affair here."""
+_NOT_IN_SKETCHES = ("frame", "console", "service", "upload", "bits")
+"""Sources in device/common for the serial line, which is the sketch's affair here, and for a second memory."""
 _PUBLIC = re.compile(r"^(?!static|typedef|#)(?:\w[\w ]*[ *](\w+)\(|extern .*?(\w+);)", re.MULTILINE)
 
 
@@ -181,7 +182,7 @@ def _runtime() -> Iterator[tuple[str, str]]:
     """Name and text of the C sources that a sketch needs, headers included."""
     device = _root() / "device"
     for file in sorted((device / "common").glob("*.[ch]")):
-        if file.stem not in _SERIAL_ONLY:
+        if file.stem not in _NOT_IN_SKETCHES:
             yield file.name, file.read_text("utf-8")
     yield "tape.h", (device / "avr_native" / "tape.h").read_text("utf-8")
 

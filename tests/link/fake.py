@@ -68,7 +68,9 @@ class Board:
             self._answered = 0
             return [(Op.IS_HELLO, self._hello())]
         if frame.type == Op.INFO:
-            return [(Op.IS_INFO, struct.pack("<BIIHHBHHI", 1, 0x1600, 26624, 5352, 1648, self.status, 24407, 84, 7))]
+            return [
+                (Op.IS_INFO, struct.pack("<BIIHHBHHIB", 1, 0x1600, 26624, 5352, 1648, self.status, 24407, 84, 7, 0))
+            ]
         if frame.type == Op.QUERY:
             return [_ack(self._take(frame.payload[0], frame.payload[1:]), self.max_query)]
         if frame.type == Op.CHAT:
@@ -116,7 +118,7 @@ class Board:
 
     def _store(self, frame: Frame) -> tuple[int, int]:
         if frame.type == Op.BEGIN:
-            wanted = struct.unpack("<xII", frame.payload)
+            wanted = struct.unpack_from("<xII", frame.payload)
             if wanted != self.expected:
                 self.expected, self.stored = wanted, bytearray()
             return Status.OK, len(self.stored) // 64

@@ -182,7 +182,7 @@ def test_every_status_has_a_sentence(status: Status) -> None:
 def test_a_short_message_names_the_lengths() -> None:
     rig = Rig()
     rig.board._answer = lambda frame: [(Op.IS_INFO, b"123")]  # type: ignore[method-assign]
-    with pytest.raises(LinkError, match="3 bytes where 22 are due"):
+    with pytest.raises(LinkError, match="3 bytes where 23 are due"):
         rig.session.info()
 
 
@@ -434,7 +434,7 @@ def test_an_upload_on_a_bad_line(size: int, to_board: dict[int, str], to_host: d
     rig.line.to_board = {number + 1: fault for number, fault in to_board.items()}
     rig.line.to_host = {number + 1: fault for number, fault in to_host.items()}
     data = random.Random(size).randbytes(size)
-    rig.session.upload(0, data, zlib.crc32(data), lambda done, total: None)
+    rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: None)
     assert rig.board.stored == data
     assert rig.board.commits >= 1
 
@@ -444,14 +444,14 @@ def test_a_cut_upload_resumes() -> None:
     data = random.Random(1).randbytes(1000)
     rig.line.to_host = dict.fromkeys(range(8, 100), "lost")
     with pytest.raises(LinkError, match="DATA"):
-        rig.session.upload(0, data, zlib.crc32(data), lambda done, total: None)
+        rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: None)
     assert rig.board.commits == 0
     kept = len(rig.board.stored)
     assert 0 < kept < len(data)
     rig.line.to_host = {}
     rig.board.heard.clear()
     seen: list[tuple[int, int]] = []
-    rig.session.upload(0, data, zlib.crc32(data), lambda done, total: seen.append((done, total)))
+    rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: seen.append((done, total)))
     assert rig.board.stored == data
     assert rig.board.commits == 1
     parts = [frame for frame in rig.board.heard if frame.type == Op.DATA]
@@ -464,7 +464,7 @@ def test_another_upload_starts_from_nothing() -> None:
     rig = Rig()
     rig.board.expected, rig.board.stored = (1000, 1), bytearray(640)
     data = random.Random(2).randbytes(1000)
-    rig.session.upload(0, data, zlib.crc32(data), lambda done, total: None)
+    rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: None)
     assert rig.board.stored == data
 
 
@@ -472,7 +472,7 @@ def test_a_refused_upload() -> None:
     rig = Rig()
     rig.board.refusals[Op.COMMIT] = Status.BAD_CRC, 0
     with pytest.raises(BoardError, match="old model stays"):
-        rig.session.upload(0, b"data", 1, lambda done, total: None)
+        rig.session.upload(0, b"data", 1, "name", lambda done, total: None)
 
 
 # Trace
