@@ -129,6 +129,11 @@ sub_odd:
 kernel_up:      inc     h
                 ret
 
+; And back to the first page.
+; size:  2 bytes, 14 T
+kernel_down:    dec     h
+                ret
+
 ; Counts up. The entry for 2k places is inc_end-k*COUNT_PAIR, that for 2k+1 is inc_odd+k*ODD_BYTES.
 ; enter: H = page, SP -> places, next entry
 ; exit:  BC, H kept
@@ -166,347 +171,356 @@ dec_odd:
                 jp      dec_end-N*COUNT_PAIR+3
                 endm
 
-; Adds C to sums, from a list of moves: a nibble is how many places the next one lies behind the last, the high nibble
-; first. 0 moves on by 15 and adds nothing; where that leaves the page, it leads to place 0 of the next. A list starts at
-; place 0, which nobody uses, and is a byte, how many words follow, and the words.
-; enter: C = x, H = page, SP -> list, next entry
-; exit:  C, H kept; B = zero of the first layer, for its scan
+; Adds C to sums, and subtracts it, from two lists of moves: a nibble is how many places the next one lies behind the
+; last, the high nibble first. 0 moves on by 15 and adds nothing; where that leaves the page, it leads to place 0 of the
+; next. A list starts at place 0, which nobody uses. In front of both stands how many words each has, a byte for each.
+; enter: C = x, H = page, SP -> the two numbers, moves to add to, moves to subtract from
+; exit:  to what move_exit was patched to, SP behind the moves; C, H kept; B = zero of the first layer, for its scan
 ; uses:  AF, AF', DE, L
-; size:  136 bytes; 65 T a place, 31 – 40 T a 0, 34 T more for a carry, 87 T for the rest
-nib_add:        ld      a,h
+; size:  282 bytes; 65 T a place, 37 T a 0, 36 T more for a carry, 150 T for the rest
+move_sums:      ld      a,h
                 ex      af,af'
-                dec     sp
                 pop     de
-                ld      b,d
+                ld      a,d
+                ld      (_minus+1),a
                 ld      l,0
-_word:          pop     de
+                ld      b,e
+                inc     b
+                dec     b
+                jr      z,_minus
+_pword:         pop     de
                 ld      a,e
                 rrca
                 rrca
                 rrca
                 and     1Eh
-                jr      z,_skip1
+                jr      z,_pskip1
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 add     a,c
                 ld      (hl),a
-                jr      c,_carry1
-_next1:         ld      a,e
+                jr      c,_pcarry1
+_pnext1:        ld      a,e
                 add     a,a
                 and     1Eh
-                jr      z,_skip2
+                jr      z,_pskip2
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 add     a,c
                 ld      (hl),a
-                jr      c,_carry2
-_next2:         ld      a,d
+                jr      c,_pcarry2
+_pnext2:        ld      a,d
                 rrca
                 rrca
                 rrca
                 and     1Eh
-                jr      z,_skip3
+                jr      z,_pskip3
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 add     a,c
                 ld      (hl),a
-                jr      c,_carry3
-_next3:         ld      a,d
+                jr      c,_pcarry3
+_pnext3:        ld      a,d
                 add     a,a
                 and     1Eh
-                jr      z,_skip4
+                jr      z,_pskip4
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 add     a,c
                 ld      (hl),a
-                jr      c,_carry4
-_next4:         djnz    _word
-                ld      a,(IMAGE+CPM_AT_ZERO)
+                jr      c,_pcarry4
+_pnext4:        djnz    _pword
+                jr      _minus
+_pcarry1:       inc     l
+                inc     (hl)
+                dec     l
+                jr      _pnext1
+_pskip1:        ld      a,30
+                add     a,l
+                ld      l,a
+                jr      nc,_pnext1
+                inc     h
+                ld      l,0
+                jr      _pnext1
+_pcarry2:       inc     l
+                inc     (hl)
+                dec     l
+                jr      _pnext2
+_pskip2:        ld      a,30
+                add     a,l
+                ld      l,a
+                jr      nc,_pnext2
+                inc     h
+                ld      l,0
+                jr      _pnext2
+_pcarry3:       inc     l
+                inc     (hl)
+                dec     l
+                jr      _pnext3
+_pskip3:        ld      a,30
+                add     a,l
+                ld      l,a
+                jr      nc,_pnext3
+                inc     h
+                ld      l,0
+                jr      _pnext3
+_pcarry4:       inc     l
+                inc     (hl)
+                dec     l
+                jr      _pnext4
+_pskip4:        ld      a,30
+                add     a,l
+                ld      l,a
+                jr      nc,_pnext4
+                inc     h
+                ld      l,0
+                jr      _pnext4
+_minus:         ld      a,0
+                or      a
+                jr      z,_done
                 ld      b,a
                 ex      af,af'
                 ld      h,a
-                ret
-_carry1:        inc     l
-                inc     (hl)
-                dec     l
-                jr      _next1
-_skip1:        ld      a,30
-                add     a,l
-                ld      l,a
-                jr      nc,_next1
-                inc     h
-                ld      l,0
-                jr      _next1
-_carry2:        inc     l
-                inc     (hl)
-                dec     l
-                jr      _next2
-_skip2:        ld      a,30
-                add     a,l
-                ld      l,a
-                jr      nc,_next2
-                inc     h
-                ld      l,0
-                jr      _next2
-_carry3:        inc     l
-                inc     (hl)
-                dec     l
-                jr      _next3
-_skip3:        ld      a,30
-                add     a,l
-                ld      l,a
-                jr      nc,_next3
-                inc     h
-                ld      l,0
-                jr      _next3
-_carry4:        inc     l
-                inc     (hl)
-                dec     l
-                jr      _next4
-_skip4:        ld      a,30
-                add     a,l
-                ld      l,a
-                jr      nc,_next4
-                inc     h
-                ld      l,0
-                jr      _next4
-
-; Subtracts C from sums: the same.
-nib_sub:        ld      a,h
                 ex      af,af'
-                dec     sp
-                pop     de
-                ld      b,d
                 ld      l,0
-_word:          pop     de
+_mword:         pop     de
                 ld      a,e
                 rrca
                 rrca
                 rrca
                 and     1Eh
-                jr      z,_skip1
+                jr      z,_mskip1
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 sub     c
                 ld      (hl),a
-                jr      c,_carry1
-_next1:         ld      a,e
+                jr      c,_mcarry1
+_mnext1:        ld      a,e
                 add     a,a
                 and     1Eh
-                jr      z,_skip2
+                jr      z,_mskip2
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 sub     c
                 ld      (hl),a
-                jr      c,_carry2
-_next2:         ld      a,d
+                jr      c,_mcarry2
+_mnext2:        ld      a,d
                 rrca
                 rrca
                 rrca
                 and     1Eh
-                jr      z,_skip3
+                jr      z,_mskip3
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 sub     c
                 ld      (hl),a
-                jr      c,_carry3
-_next3:         ld      a,d
+                jr      c,_mcarry3
+_mnext3:        ld      a,d
                 add     a,a
                 and     1Eh
-                jr      z,_skip4
+                jr      z,_mskip4
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 sub     c
                 ld      (hl),a
-                jr      c,_carry4
-_next4:         djnz    _word
-                ld      a,(IMAGE+CPM_AT_ZERO)
+                jr      c,_mcarry4
+_mnext4:        djnz    _mword
+_done:          ld      a,(IMAGE+CPM_AT_ZERO)
                 ld      b,a
                 ex      af,af'
                 ld      h,a
-                ret
-_carry1:        inc     l
+                jr      move_exit
+_mcarry1:       inc     l
                 dec     (hl)
                 dec     l
-                jr      _next1
-_skip1:        ld      a,30
+                jr      _mnext1
+_mskip1:        ld      a,30
                 add     a,l
                 ld      l,a
-                jr      nc,_next1
+                jr      nc,_mnext1
                 inc     h
                 ld      l,0
-                jr      _next1
-_carry2:        inc     l
+                jr      _mnext1
+_mcarry2:       inc     l
                 dec     (hl)
                 dec     l
-                jr      _next2
-_skip2:        ld      a,30
+                jr      _mnext2
+_mskip2:        ld      a,30
                 add     a,l
                 ld      l,a
-                jr      nc,_next2
+                jr      nc,_mnext2
                 inc     h
                 ld      l,0
-                jr      _next2
-_carry3:        inc     l
+                jr      _mnext2
+_mcarry3:       inc     l
                 dec     (hl)
                 dec     l
-                jr      _next3
-_skip3:        ld      a,30
+                jr      _mnext3
+_mskip3:        ld      a,30
                 add     a,l
                 ld      l,a
-                jr      nc,_next3
+                jr      nc,_mnext3
                 inc     h
                 ld      l,0
-                jr      _next3
-_carry4:        inc     l
+                jr      _mnext3
+_mcarry4:       inc     l
                 dec     (hl)
                 dec     l
-                jr      _next4
-_skip4:        ld      a,30
+                jr      _mnext4
+_mskip4:        ld      a,30
                 add     a,l
                 ld      l,a
-                jr      nc,_next4
+                jr      nc,_mnext4
                 inc     h
                 ld      l,0
-                jr      _next4
+                jr      _mnext4
+move_exit:      jp      move_return
+move_return:    ret
 
-; Counts up from a list of moves. It starts in front of place 0, and there is one page.
-; enter: H = page, SP -> list, next entry
-; exit:  C, H kept
+; Counts up, and down, from two lists of moves. They start in front of place 0, and there is one page.
+; enter: H = page, SP -> the two numbers, moves to count up, moves to count down
+; exit:  to column_done
 ; uses:  AF, B, DE, L
-; size:  67 bytes; 44 T a place, 37 T a 0, 42 T for the rest
-nib_inc:        dec     sp
-                pop     de
-                ld      b,d
+; size:  151 bytes; 44 T a place, 37 T a 0, 110 T for the rest
+move_counts:    pop     de
+                ld      a,d
+                ld      (_minus+1),a
                 ld      l,-1
-_word:          pop     de
+                ld      b,e
+                inc     b
+                dec     b
+                jr      z,_minus
+_pword:         pop     de
                 ld      a,e
                 rrca
                 rrca
                 rrca
                 rrca
                 and     0Fh
-                jr      z,_skip1
+                jr      z,_pskip1
                 add     a,l
                 ld      l,a
                 inc     (hl)
-_next1:         ld      a,e
+_pnext1:        ld      a,e
                 and     0Fh
-                jr      z,_skip2
+                jr      z,_pskip2
                 add     a,l
                 ld      l,a
                 inc     (hl)
-_next2:         ld      a,d
+_pnext2:        ld      a,d
                 rrca
                 rrca
                 rrca
                 rrca
                 and     0Fh
-                jr      z,_skip3
+                jr      z,_pskip3
                 add     a,l
                 ld      l,a
                 inc     (hl)
-_next3:         ld      a,d
+_pnext3:        ld      a,d
                 and     0Fh
-                jr      z,_skip4
+                jr      z,_pskip4
                 add     a,l
                 ld      l,a
                 inc     (hl)
-_next4:         djnz    _word
-                ret
-_skip1:        ld      a,15
+_pnext4:        djnz    _pword
+                jr      _minus
+_pskip1:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next1
-_skip2:        ld      a,15
+                jr      _pnext1
+_pskip2:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next2
-_skip3:        ld      a,15
+                jr      _pnext2
+_pskip3:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next3
-_skip4:        ld      a,15
+                jr      _pnext3
+_pskip4:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next4
-
-; Counts down: the same.
-nib_dec:        dec     sp
-                pop     de
-                ld      b,d
+                jr      _pnext4
+_minus:         ld      a,0
+                or      a
+                jp      z,column_done
+                ld      b,a
                 ld      l,-1
-_word:          pop     de
+_mword:         pop     de
                 ld      a,e
                 rrca
                 rrca
                 rrca
                 rrca
                 and     0Fh
-                jr      z,_skip1
+                jr      z,_mskip1
                 add     a,l
                 ld      l,a
                 dec     (hl)
-_next1:         ld      a,e
+_mnext1:        ld      a,e
                 and     0Fh
-                jr      z,_skip2
+                jr      z,_mskip2
                 add     a,l
                 ld      l,a
                 dec     (hl)
-_next2:         ld      a,d
+_mnext2:        ld      a,d
                 rrca
                 rrca
                 rrca
                 rrca
                 and     0Fh
-                jr      z,_skip3
+                jr      z,_mskip3
                 add     a,l
                 ld      l,a
                 dec     (hl)
-_next3:         ld      a,d
+_mnext3:        ld      a,d
                 and     0Fh
-                jr      z,_skip4
+                jr      z,_mskip4
                 add     a,l
                 ld      l,a
                 dec     (hl)
-_next4:         djnz    _word
-                ret
-_skip1:        ld      a,15
+_mnext4:        djnz    _mword
+                jp      column_done
+_mskip1:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next1
-_skip2:        ld      a,15
+                jr      _mnext1
+_mskip2:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next2
-_skip3:        ld      a,15
+                jr      _mnext2
+_mskip3:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next3
-_skip4:        ld      a,15
+                jr      _mnext3
+_mskip4:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next4
+                jr      _mnext4
 
 ; A row is active and its sum, less its step, has a high byte: forms x by shifting, and runs the row's list.
-; enter: HL = sum less the step (100h … 7FFFh), E = step = 1 << B, B = shift, D = 1 cuts x at 255 (else 0),
-;        C = page of the sums that the list names, SP -> list, right behind `jp m,next / ld sp,list / jp active`
-; exit:  to the list; to the next row if the sum wrapped
+; enter: HL = sum less the step (100h … 7FFFh), E = step = 1 << B, B = shift, C = page of the sums that the list names,
+;        D = BIG_CUT to cut x at 255, + BIG_TAPE if (big_next) is what follows the list; else SP -> list right behind
+;        `jp m,next / ld sp,list / jp active`
+; exit:  to the list
 ; uses:  all
-; size:  42 bytes; 117 T and 29 T a shift where x fits a byte
+; size:  45 bytes; 130 T and 29 T a shift where x fits a byte
+BIG_CUT         equ     1
+BIG_TAPE        equ     2
+
 big:            ld      a,d
                 ld      d,0
                 add     hl,de
                 bit     7,h
-                jr      nz,_wrapped             ; below the step, seen from the other end: not active
+                jr      nz,_wrapped
                 inc     b
                 jr      _shifted
 _shift:         srl     h
@@ -515,9 +529,12 @@ _shifted:       djnz    _shift
                 inc     h
                 dec     h
                 jr      z,big_fits
-                or      a
-                jr      nz,big_cut
+                rra
+                jr      c,big_cut
                 ex      de,hl
+                rra
+                ld      hl,(big_next)
+                jr      c,big_many
                 ld      hl,-8
                 add     hl,sp
                 ld      a,(hl)
@@ -525,13 +542,8 @@ _shifted:       djnz    _shift
                 ld      h,(hl)
                 ld      l,a
                 jr      big_many
-_wrapped:       ld      hl,-8
-                add     hl,sp
-                ld      a,(hl)
-                inc     hl
-                ld      h,(hl)
-                ld      l,a
-                jp      (hl)
+_wrapped:       ld      l,0                     ; below the step, seen from the other end: not active, so x = 0
+                jr      big_fits
 
 ; A row of counts is active by so many that 8 * S may pass 255.
 ; enter: C = S, E = rest of x, D = 1 cuts x at 255 (else 0), A = page of the sums, HL = what follows the list, SP -> list

@@ -113,6 +113,49 @@ t_test_w_list   equ     $-2
 t_test_w_active equ     $-2
 t_test_end:
 
+; The rows of a layer without shared parts, on a tape: of each, the address of the next one's record, then its list. The
+; tape ends with a row that is always active and whose list leads on.
+; 68 T a row; 207 T for an active one, its list and x apart
+t_tape:         ld      hl,0
+t_tape_w_resume equ     $-2
+                ld      (big_next),hl
+                ld      sp,0
+t_tape_w_records equ    $-2
+                ld      hl,0
+t_tape_w_sums   equ     $-2                     ; the high byte of the first row's sum
+                jr      tape_row
+tape_skip:      inc     hl
+                inc     hl
+                ex      de,hl
+                pop     hl
+                ld      sp,hl
+                ex      de,hl
+tape_row:       ld      a,(hl)
+                add     a,a
+                jr      c,tape_skip
+                pop     de
+                or      a
+                ld      d,(hl)
+                dec     hl
+                ld      e,(hl)
+                inc     hl
+                inc     hl
+                inc     hl
+                ld      (tape_next),hl
+                ex      de,hl
+                jp      0
+t_tape_w_active equ     $-2
+t_tape_resume:  ld      hl,(tape_next)
+                jr      tape_row
+t_tape_end:
+
+; Says where lists of moves lead.
+; 26 T
+t_exit:         ld      hl,0
+t_exit_w_to     equ     $-2
+                ld      (move_exit+1),hl
+t_exit_end:
+
 ; x of an active row, for each shift: HL is its sum less the step, so x = (HL >> shift) + 1. One per layer.
 ; 51 T with shift 2, the entry into the list included
 t_active0:      jr      nz,active0_big

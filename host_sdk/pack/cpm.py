@@ -26,6 +26,8 @@ from host_sdk.spec.image import MAX_CLASSES
 _SPARSE_CODES = (WeightCode.BINARY, WeightCode.TERNARY, WeightCode.TWO_BIT)
 MOST_ROWS = 2 * PAGE_PLACES
 """Rows, and virtual rows, of one layer: two pages of words."""
+MOST_TAPE = MOST_ROWS - 3
+"""Rows on a tape: the first place of each page is free, and the last ends the scan."""
 COMPACT_TPA = 40960
 """Bytes of the TPA that the compact variant keeps to."""
 ADD_COST, PART_COST = 36, 75
@@ -116,25 +118,24 @@ def _image(model: Model, plan: Plan, layout: Layout) -> CpmImage:
 def _plans(
     model: Model, layers: Sequence[Layer], counts: Counts | None, reads: Sequence[NDArray[np.float64]]
 ) -> Iterator[Plan]:
-    """The ways to pack, fastest first."""
-    for shared in (True, False):
-        sums = []
-        for number, layer in enumerate(layers):
-            if number == 0 and counts:
-                continue
-            last = number == len(layers) - 1
-            most = PAGE_PLACES - 1 if last else MOST_ROWS - 2
-            base = spec.RAM_ADDRESS + (spec.PAIR_BYTES if number % 2 == 0 else 0)
-            worth = np.round(ADD_COST * reads[number])
-            sums.append(
-                Sums(
-                    layer,
-                    share(layer.weights, worth, PART_COST, most) if shared else unshared(layer.weights),
-                    base,
-                    last,
-                )
-            )
-        yield Plan(model, layers, counts, sums, reads)
+    """The ways to pack, fastest first: rows with code of their own and shared parts; rows on tapes."""
+
+    def base(number: int) -> int:
+        return spec.RAM_ADDRESS + (spec.PAIR_BYTES if number % 2 == 0 else 0)
+
+    summed = [(number, layer) for number, layer in enumerate(layers) if number or not counts]
+    sums = []
+    for number, layer in summed:
+        last = number == len(layers) - 1
+        most = PAGE_PLACES - 1 if last else MOST_ROWS - 2
+        shared = share(layer.weights, np.round(ADD_COST * reads[number]), PART_COST, most)
+        sums.append(Sums(layer, shared, base(number), last))
+    yield Plan(model, layers, counts, sums, reads)
+    sums = []
+    for number, layer in summed:
+        last = number == len(layers) - 1
+        sums.append(Sums(layer, unshared(layer.weights), base(number), last, not last and layer.rows <= MOST_TAPE))
+    yield Plan(model, layers, counts, sums, reads)
 
 
 def _fitted(plan: Plan, limit: int) -> Layout:

@@ -16,7 +16,7 @@ from host_sdk.model.crc import crc16
 from host_sdk.model.model import Layer, Model
 from host_sdk.pack.cpm_counts import Counts
 from host_sdk.pack.cpm_lists import Form, in_counts, moves_in_counts
-from host_sdk.pack.cpm_sums import Sums
+from host_sdk.pack.cpm_sums import Sums, word
 from host_sdk.pack.cpm_templates import templates
 from host_sdk.spec import cpm as spec
 from host_sdk.spec.image import MAGIC, VALUE_MARK
@@ -119,11 +119,8 @@ class Layout:
         self.moved = [np.zeros(len(columns), bool) for columns in plan.columns]
         for one in moved:
             self.moved[one.layer][one.index] = True
-        self._lists = [
-            [
-                (moves if is_moved and moves else places).data
-                for (places, moves), is_moved in zip(columns, flags, strict=True)
-            ]
+        self._forms = [
+            [moves if is_moved and moves else places for (places, moves), is_moved in zip(columns, flags, strict=True)]
             for columns, flags in zip(plan.columns, self.moved, strict=True)
         ]
         self._body = bytearray(spec.HEADER_BYTES)
@@ -149,8 +146,8 @@ class Layout:
         context_table = self._room(2 * model.context_buckets)
         scan_table = self._room(-self._here % PAGE + 2 * PAGE) if counts else 0
         scan_table += -scan_table % PAGE
-        self._columns(query_table, self._lists[0][: model.query_buckets])
-        self._columns(context_table, self._lists[0][model.query_buckets :])
+        self._columns(query_table, self._forms[0][: model.query_buckets])
+        self._columns(context_table, self._forms[0][model.query_buckets :])
         program = self._program(scan_table)
         return {
             "magic": MAGIC,
@@ -204,22 +201,23 @@ class Layout:
         ]
         table = self._room(2 * len(texts))
         for index, text in enumerate(texts):
-            self._poke(table + 2 * index, _word(self._put(text)))
+            self._poke(table + 2 * index, word(self._put(text)))
         return table
 
-    def _columns(self, table: int, lists: Sequence[bytes]) -> None:
+    def _columns(self, table: int, forms: Sequence[Form]) -> None:
         """Lists of the first layer, and where they are."""
-        ends = _word(templates().labels["column_done"])
-        empty = self._put(ends) if lists else 0
-        for index, data in enumerate(lists):
-            self._poke(table + 2 * index, _word(self._put(data + ends) if data else empty))
+        done = word(templates().labels["column_done"])
+        empty = self._put(done) if forms else 0
+        for index, form in enumerate(forms):
+            ends = b"" if form.moves and self.plan.counts else done
+            self._poke(table + 2 * index, word(self._put(form.data + ends) if form.data else empty))
 
     def _program(self, scan_table: int) -> int:
         """The code of a pass, and what it jumps to."""
         sums, counts = self.plan.sums, self.plan.counts
-        lists = self._lists[1:]
+        forms = self._forms[1:]
         active = [self._put(one.active_code(other.base // PAGE)) for one, other in pairwise(sums)]
-        tails = self._scan_lists(scan_table, lists.pop(0)) if counts else []
+        tails = self._scan_lists(scan_table, forms.pop(0)) if counts else []
         program = self._here
         if counts:
             self._put(sums[0].start_code())
@@ -229,26 +227,32 @@ class Layout:
                 self._put(sums[number + 1].start_code())
             self._put(one.join_code())
             if number + 1 < len(sums):
-                self._put(one.rows_code(self._here, active[number], lists[number]))
+                code = one.tape_code if one.tape else one.rows_code
+                self._put(code(self._here, active[number], forms[number]))
         self._put(templates().code["choose"].stamp())
         return program
 
-    def _scan_lists(self, table: int, lists: Sequence[bytes]) -> list[int]:
-        """The lists of counted rows; where each and that of the scan's end want to know what follows."""
+    def _scan_lists(self, table: int, forms: Sequence[Form]) -> list[tuple[int, bool]]:
+        """The lists of counted rows, behind the rest of x; where each ends, and whether it says what follows."""
         assert self.plan.counts
         tails = []
-        for row, (rest, data) in enumerate(zip([*self.plan.counts.rest, 0], [*lists, b""], strict=True)):
-            at = self._put(bytes([int(rest)]) + data)
-            tails.append(self._room(4 if row < len(lists) else 2))
-            self._poke(table + row, bytes([at & 0xFF]))
-            self._poke(table + PAGE + row, bytes([at >> 8 & 0xFF]))
+        for row, (rest, form) in enumerate(zip(self.plan.counts.rest, forms, strict=True)):
+            self._scan_entry(table + row, self._put(bytes([int(rest)]) + form.data))
+            tails.append((self._room(2 if form.moves else 4), not form.moves))
+        self._scan_entry(table + len(forms), self._put(bytes(1)))
+        tails.append((self._room(2), True))
         return tails
 
-    def _scan(self, table: int, tails: Sequence[int]) -> None:
+    def _scan_entry(self, at: int, address: int) -> None:
+        self._poke(at, bytes([address & 0xFF]))
+        self._poke(at + PAGE, bytes([address >> 8 & 0xFF]))
+
+    def _scan(self, table: int, tails: Sequence[tuple[int, bool]]) -> None:
         assert self.plan.counts
-        label = templates().labels
-        resume = self._here + label["t_scan_resume"] - label["t_scan"]
+        label, leave = templates().labels, templates().code["exit"]
+        resume = self._here + len(leave) + label["t_scan_resume"] - label["t_scan"]
         page = self.plan.sums[0].base // PAGE
+        self._put(leave.stamp(to=resume & 0xFFFF))
         self._put(
             templates()
             .code["scan"]
@@ -262,10 +266,6 @@ class Layout:
                 cut=int(self.plan.layers[0].saturate),
             )
         )
-        for row, tail in enumerate(tails[:-1]):
-            self._poke(tail, _word(resume) + _word(label["count_work"] + row + 1))
-        self._poke(tails[-1], _word(self._here))
-
-
-def _word(value: int) -> bytes:
-    return (value & 0xFFFF).to_bytes(2, "little")
+        for row, (tail, follows) in enumerate(tails[:-1]):
+            self._poke(tail, (word(resume) if follows else b"") + word(label["count_work"] + row + 1))
+        self._poke(tails[-1][0], word(self._here))

@@ -13,6 +13,8 @@ from host_sdk.pack.cpm_lists import PAGE_PLACES, Form, in_sums, moves_in_sums
 from host_sdk.pack.cpm_share import Shared
 from host_sdk.pack.cpm_templates import templates
 
+_NEVER = 0x8000
+"""A sum that is never active: of the places that no row has."""
 MIDDLE = 128
 """Where a virtual row starts: its sum then rarely leaves its low byte. The rows it is a part of start lower by it."""
 
@@ -25,6 +27,7 @@ class Sums:
     shared: Shared
     base: int  # address of the first place
     last: bool  # outputs are in the order of the rows, and are no activations
+    tape: bool = False  # rows lie on a tape, without code of their own and without shared parts
     starts: NDArray[np.int64] = field(init=False)  # (rows + virtual,): unsigned 16-bit
     place: NDArray[np.int64] = field(init=False)  # (rows + virtual,)
 
@@ -53,8 +56,8 @@ class Sums:
 
     @property
     def places(self) -> int:
-        """Places up to the last in use."""
-        return int(self.place.max()) + 1
+        """Places up to the last in use; that of a tape ends its scan."""
+        return int(self.place.max()) + 1 + self.tape
 
     @property
     def step(self) -> int:
@@ -73,8 +76,10 @@ class Sums:
 
     def start_words(self) -> bytes:
         """What the places start from."""
-        words = np.full(self.places, self.starts[self.place.argmax()], np.int64)
+        words = np.full(self.places, _NEVER, np.int64)
         words[self.place] = self.starts
+        if self.tape:
+            words[-1] = 0
         return words.astype("<u2").tobytes()
 
     def start_code(self) -> bytes:
@@ -111,20 +116,48 @@ class Sums:
 
     def active_code(self, page: int) -> bytes:
         """Code that forms x of an active row and enters its list; `page` is that of the next layer's sums."""
-        template = templates().code[f"active{self.layer.shift}"]
-        return template.stamp(page=page, page2=page, cut=int(self.layer.saturate))
+        label = templates().labels
+        cut = label["BIG_CUT"] * self.layer.saturate + label["BIG_TAPE"] * self.tape
+        return templates().code[f"active{self.layer.shift}"].stamp(page=page, page2=page, cut=cut)
 
-    def rows_code(self, at: int, active: int, columns: Sequence[bytes]) -> bytes:
+    def rows_code(self, at: int, active: int, forms: Sequence[Form]) -> bytes:
         """Code of all rows for the address `at`, each with its list in the next layer."""
         test = templates().code["test"]
-        data = b""
+        data = templates().code["exit"].stamp(to=templates().labels["move_return"])
         for row in range(self.layer.rows):
-            places = columns[row]
+            places = forms[row].data
             if not places:
                 continue  # nobody reads it
             head = self.sum_code(row)
             behind = at + len(data) + len(head) + len(test)
             after = behind + len(places) + 2
             data += head + test.stamp(next=after & 0xFFFF, list=behind & 0xFFFF, active=active & 0xFFFF) + places
-            data += (after & 0xFFFF).to_bytes(2, "little")
+            data += word(after)
         return data
+
+    def tape_code(self, at: int, active: int, forms: Sequence[Form]) -> bytes:
+        """The same on a tape: code that reads it, then the tape."""
+        label, tape, leave = templates().labels, templates().code["tape"], templates().code["exit"]
+        start = at + len(leave)
+        resume = start + label["t_tape_resume"] - label["t_tape"]
+        records = start + len(tape)
+        first = int(self.place.min())
+        rows = {int(place): row for row, place in enumerate(self.place)}
+        data = b""
+        for place in range(first, self.places - 1):
+            list_ = _ended(forms[rows[place]], resume) if place in rows else b""
+            data += word(records + len(data) + 2 + len(list_)) + list_
+        data += word(0) + word(records + len(data) + 4)
+        head = tape.stamp(
+            resume=resume & 0xFFFF, records=records & 0xFFFF, sums=self.base + 2 * first + 1, active=active & 0xFFFF
+        )
+        return leave.stamp(to=resume & 0xFFFF) + head + data
+
+
+def _ended(form: Form, after: int) -> bytes:
+    return form.data if form.moves else form.data + word(after)
+
+
+def word(value: int) -> bytes:
+    """A word, low byte first; what lies beyond the memory is refused elsewhere."""
+    return (value & 0xFFFF).to_bytes(2, "little")
