@@ -149,6 +149,13 @@ t_tape_resume:  ld      hl,(tape_next)
                 jr      tape_row
 t_tape_end:
 
+; Adds virtual rows to what they are parts of; the list is right behind.
+; 20 T, and the list
+t_fold:         ld      sp,0
+t_fold_w_list   equ     $-2
+                ret
+t_fold_end:
+
 ; Says where lists of moves lead.
 ; 26 T
 t_exit:         ld      hl,0

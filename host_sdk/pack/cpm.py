@@ -31,7 +31,9 @@ MOST_TAPE = MOST_ROWS - 3
 COMPACT_TPA = 40960
 """Bytes of the TPA that the compact variant keeps to."""
 ADD_COST, PART_COST = 36, 75
-"""T-states of an addition, its carries included, and of a virtual row that is a part of two rows."""
+"""T-states of an addition, its carries included, and of a virtual row that is a part of two rows with their own code."""
+MOVE_COST, FOLD_COST = 60, 175
+"""The same on tapes, where many columns are lists of moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +125,19 @@ def _plans(
     def base(number: int) -> int:
         return spec.RAM_ADDRESS + (spec.PAIR_BYTES if number % 2 == 0 else 0)
 
-    summed = [(number, layer) for number, layer in enumerate(layers) if number or not counts]
-    sums = []
-    for number, layer in summed:
-        last = number == len(layers) - 1
-        most = PAGE_PLACES - 1 if last else MOST_ROWS - 2
-        shared = share(layer.weights, np.round(ADD_COST * reads[number]), PART_COST, most)
-        sums.append(Sums(layer, shared, base(number), last))
-    yield Plan(model, layers, counts, sums, reads)
-    sums = []
-    for number, layer in summed:
-        last = number == len(layers) - 1
-        sums.append(Sums(layer, unshared(layer.weights), base(number), last, not last and layer.rows <= MOST_TAPE))
-    yield Plan(model, layers, counts, sums, reads)
+    for tape, add, part in ((False, ADD_COST, PART_COST), (True, MOVE_COST, FOLD_COST)):
+        sums = []
+        for number, layer in enumerate(layers):
+            last = number == len(layers) - 1
+            if number == 0 and counts:
+                continue
+            if layer.rows > MOST_TAPE:
+                sums.append(Sums(layer, unshared(layer.weights), base(number), last))
+                continue
+            most = PAGE_PLACES - 1 if last else MOST_TAPE
+            shared = share(layer.weights, np.round(add * reads[number]), part, most)
+            sums.append(Sums(layer, shared, base(number), last, tape))
+        yield Plan(model, layers, counts, sums, reads)
 
 
 def _fitted(plan: Plan, limit: int) -> Layout:

@@ -225,7 +225,7 @@ class Layout:
         for number, one in enumerate(sums):
             if number + 1 < len(sums):
                 self._put(sums[number + 1].start_code())
-            self._put(one.join_code())
+            self._put(one.join_code(self._here))
             if number + 1 < len(sums):
                 code = one.tape_code if one.tape else one.rows_code
                 self._put(code(self._here, active[number], forms[number]))

@@ -27,7 +27,7 @@ class Sums:
     shared: Shared
     base: int  # address of the first place
     last: bool  # outputs are in the order of the rows, and are no activations
-    tape: bool = False  # rows lie on a tape, without code of their own and without shared parts
+    tape: bool = False  # rows lie on a tape, without code of their own; virtual rows are added by lists
     starts: NDArray[np.int64] = field(init=False)  # (rows + virtual,): unsigned 16-bit
     place: NDArray[np.int64] = field(init=False)  # (rows + virtual,)
 
@@ -43,21 +43,34 @@ class Sums:
         order = np.lexsort((np.arange(count), self.starts))  # equal starts side by side: `push de` alone
         if self.last:
             order = np.concatenate([np.arange(rows), order[order >= rows]])
+        elif self.tape:
+            order = np.concatenate([order[order < rows], order[order >= rows]])
         free = np.arange(2 * PAGE_PLACES)
         if self.moves:
             free = free[free % PAGE_PLACES != 0]
         self.place = np.empty(count, np.int64)
-        self.place[order] = free[:count]
+        self.place[order[:rows]] = free[:rows]
+        self.place[order[rows:]] = free[rows + self.scanned : count + self.scanned]
 
     @property
     def moves(self) -> bool:
         """Whether columns can be lists of moves: the first place of each page is free for that."""
-        return self.shared.places <= (PAGE_PLACES - 1 if self.last else 2 * PAGE_PLACES - 2)
+        return self.shared.places <= (PAGE_PLACES - 1 if self.last else 2 * PAGE_PLACES - 2 - self.tape)
+
+    @property
+    def scanned(self) -> bool:
+        """Whether a place behind the rows ends their scan."""
+        return self.tape and not self.last
 
     @property
     def places(self) -> int:
-        """Places up to the last in use; that of a tape ends its scan."""
-        return int(self.place.max()) + 1 + self.tape
+        """Places up to the last in use."""
+        return max(int(self.place.max()), self.end if self.scanned else 0) + 1
+
+    @property
+    def end(self) -> int:
+        """The place behind the rows."""
+        return int(self.place[: self.layer.rows].max()) + 1
 
     @property
     def step(self) -> int:
@@ -78,8 +91,8 @@ class Sums:
         """What the places start from."""
         words = np.full(self.places, _NEVER, np.int64)
         words[self.place] = self.starts
-        if self.tape:
-            words[-1] = 0
+        if self.scanned:
+            words[self.end] = 0
         return words.astype("<u2").tobytes()
 
     def start_code(self) -> bytes:
@@ -106,13 +119,36 @@ class Sums:
             data += code["plus" if sign > 0 else "minus"].stamp(place=self.address(part))
         return data
 
-    def join_code(self) -> bytes:
-        """Code that completes outputs, and virtual rows that have parts: newest first, for they are parts of older."""
+    def join_code(self, at: int) -> bytes:
+        """Code for the address `at` that completes outputs, and virtual rows that have parts; on a tape, all rows."""
+        if self.tape:
+            return self._fold_code(at)
         data = b""
-        for row in reversed(range(0 if self.last else self.layer.rows, self.shared.places)):
+        for row in reversed(range(0 if self.last else self.layer.rows, self.shared.places)):  # parts come behind
             if self.shared.parts[row]:
                 data += self.sum_code(row) + templates().code["store"].stamp(place=self.address(row))
         return data
+
+    def _fold_code(self, at: int) -> bytes:
+        fold = templates().code["fold"]
+        users: dict[int, list[tuple[int, int]]] = {}
+        height = [0] * self.shared.places
+        for row in reversed(range(self.shared.places)):
+            for part, sign in self.shared.parts[row]:
+                users.setdefault(part, []).append((row, sign))
+                height[row] = max(height[row], height[part] + 1)
+        for both in users.values():
+            both.sort(key=lambda user: -user[1])  # the row to subtract from comes second
+        data = b""
+        for level in range(max(height) + 1):
+            for label, sign in (("fold_same", 1), ("fold_opposite", -1)):
+                some = [part for part in sorted(users) if height[part] == level and users[part][-1][1] == sign]
+                if some:
+                    data += word(templates().labels[label]) + bytes([0, len(some)])
+                for part in some:
+                    data += word(self.address(part)) + b"".join(word(self.address(user)) for user, _ in users[part])
+        list_ = at + len(fold)
+        return fold.stamp(list=list_ & 0xFFFF) + data + word(list_ + len(data) + 2) if users else b""
 
     def active_code(self, page: int) -> bytes:
         """Code that forms x of an active row and enters its list; `page` is that of the next layer's sums."""
@@ -144,7 +180,7 @@ class Sums:
         first = int(self.place.min())
         rows = {int(place): row for row, place in enumerate(self.place)}
         data = b""
-        for place in range(first, self.places - 1):
+        for place in range(first, self.end):
             list_ = _ended(forms[rows[place]], resume) if place in rows else b""
             data += word(records + len(data) + 2 + len(list_)) + list_
         data += word(0) + word(records + len(data) + 4)
