@@ -178,9 +178,9 @@ dec_odd:
 ; exit:  to what move_exit was patched to, SP behind the moves; C, H kept; B = zero of the first layer, for its scan
 ; uses:  AF, AF', DE, L
 ; size:  282 bytes; 65 T a place, 37 T a 0, 36 T more for a carry, 150 T for the rest
-move_sums:      ld      a,h
+move_sums:      pop     de
+move_words:     ld      a,h
                 ex      af,af'
-                pop     de
                 ld      a,d
                 ld      (_minus+1),a
                 ld      l,0
@@ -384,6 +384,17 @@ _mskip4:        ld      a,30
                 jr      _mnext4
 move_exit:      jp      move_return
 move_return:    ret
+
+; Enters the list of a record on a tape: its first word says how many words of moves there are to add to and to subtract
+; from, or, with bit 15, how many words a list of entries and places takes.
+; enter: C = x, H = page, SP -> record
+; exit:  to the list
+; uses:  F, DE
+; size:  7 bytes, 28 – 33 T
+tape_list:      pop     de
+                bit     7,d
+                jp      z,move_words
+list_return:    ret
 
 ; Counts up, and down, from two lists of moves. They start in front of place 0, and there is one page.
 ; enter: H = page, SP -> the two numbers, moves to count up, moves to count down
@@ -627,7 +638,7 @@ big_cut:        ld      l,255
 big_fits:       ld      a,l
                 ld      h,c
                 ld      c,a
-                ret
+list_enter:     jp      list_return
 
 ; x is more than a byte: runs the list with 255 as often as that goes, then with the rest. What follows the list is
 ; patched to come back here until the last run.
@@ -667,7 +678,7 @@ _run:           ld      c,a
                 ld      b,a
                 ld      a,(big_page)
                 ld      h,a
-                ret
+                jr      list_enter
 big_jump:       jp      big_again
 
 ; Runs the column of a bucket of the first layer, whose list ends in column_done. column_setup() says which table.

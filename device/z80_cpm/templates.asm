@@ -113,41 +113,98 @@ t_test_w_list   equ     $-2
 t_test_w_active equ     $-2
 t_test_end:
 
-; The rows of a layer without shared parts, on a tape: of each, the address of the next one's record, then its list. The
-; tape ends with a row that is always active and whose list leads on.
-; 68 T a row; 207 T for an active one, its list and x apart
+; The rows of a layer on a tape: a record of each (tape_list) in the order of their sums. It ends with a row that is
+; always active and whose list leads on.
+; 104 T a row; 250 T for an active one, its list and x apart
 t_tape:         ld      hl,0
 t_tape_w_resume equ     $-2
                 ld      (big_next),hl
                 ld      sp,0
 t_tape_w_records equ    $-2
-                ld      hl,0
+                ld      bc,0
 t_tape_w_sums   equ     $-2                     ; the high byte of the first row's sum
-                jr      tape_row
-tape_skip:      inc     hl
-                inc     hl
-                ex      de,hl
-                pop     hl
-                ld      sp,hl
-                ex      de,hl
-tape_row:       ld      a,(hl)
-                add     a,a
-                jr      c,tape_skip
+tape_row:       ld      a,(bc)
+                inc     bc
+                inc     bc
                 pop     de
+                add     a,a
+                jr      nc,tape_active
+                ld      a,d
+                and     7Fh
+                add     a,e
+                ld      l,a
+                ld      h,0
+                add     hl,hl
+                add     hl,sp
+                ld      sp,hl
+                jr      tape_row
+tape_active:    push    de                      ; as it was: SP -> record
+                ld      (tape_next),bc
+                dec     bc
+                dec     bc
+                ld      a,(bc)
+                ld      h,a
+                dec     bc
+                ld      a,(bc)
+                ld      l,a
+                ld      a,h
                 or      a
-                ld      d,(hl)
-                dec     hl
-                ld      e,(hl)
-                inc     hl
-                inc     hl
-                inc     hl
-                ld      (tape_next),hl
-                ex      de,hl
                 jp      0
 t_tape_w_active equ     $-2
-t_tape_resume:  ld      hl,(tape_next)
+t_tape_resume:  ld      bc,(tape_next)
                 jr      tape_row
 t_tape_end:
+
+; The first layer in counts on a tape.
+; 105 T a row; 250 T for an active one, its list apart
+t_counts:       ld      sp,0
+t_counts_w_records equ  $-2
+                ld      bc,count_work
+counts_row:     ld      a,(bc)
+                inc     c
+                pop     de
+                sub     0
+t_counts_b_zero equ     $-1
+                jr      nc,counts_active
+                ld      a,d
+                and     7Fh
+                add     a,e
+                ld      l,a
+                ld      h,0
+                add     hl,hl
+                add     hl,sp
+                ld      sp,hl
+                jr      counts_row
+counts_active:  push    de                      ; as it was: SP -> record
+                ld      (tape_next),bc
+                ld      l,c
+                ld      h,0
+                ld      de,0
+t_counts_w_rest equ     $-2                     ; a byte before the rests of x
+                add     hl,de
+                ld      e,(hl)
+                cp      31
+                jr      nc,counts_big
+                add     a,a
+                add     a,a
+                add     a,a
+                add     a,e
+                ld      c,a
+                ld      h,0
+t_counts_b_page equ     $-1
+                jp      tape_list
+counts_big:     ld      c,a
+                ld      hl,0
+t_counts_w_resume equ   $-2
+                ld      d,0
+t_counts_b_cut  equ     $-1
+                ld      a,0
+t_counts_b_page2 equ    $-1
+                jp      count_big
+t_counts_resume:
+                ld      bc,(tape_next)
+                jr      counts_row
+t_counts_end:
 
 ; Adds virtual rows to what they are parts of; the list is right behind.
 ; 20 T, and the list
@@ -156,46 +213,53 @@ t_fold_w_list   equ     $-2
                 ret
 t_fold_end:
 
-; Says where lists of moves lead.
-; 26 T
+; Says how lists are entered where x was large, and where lists of moves lead.
+; 52 T
 t_exit:         ld      hl,0
 t_exit_w_to     equ     $-2
                 ld      (move_exit+1),hl
+                ld      hl,0
+t_exit_w_enter  equ     $-2
+                ld      (list_enter+1),hl
 t_exit_end:
 
-; x of an active row, for each shift: HL is its sum less the step, so x = (HL >> shift) + 1. One per layer.
-; 51 T with shift 2, the entry into the list included
-t_active0:      jr      nz,active0_big
-                ld      a,l
-                inc     a
-                jr      z,active0_big
-                ld      c,a
-                ld      h,0
-t_active0_b_page equ    $-1
-                ret
-active0_big:    ld      bc,0
+; x of an active row, for each shift: HL is its sum less the step, so x = (HL >> shift) + 1. One per layer, and behind it
+; how its lists are entered.
+; 41 T with shift 2
+t_active0:      ld      bc,0
 t_active0_b_page2 equ   $-2
                 ld      de,1
 t_active0_b_cut equ     $-1
                 jp      big
+t_active0_entry: jr      nz,t_active0
+                ld      a,l
+                inc     a
+                jr      z,t_active0
+                ld      c,a
+                ld      h,0
+t_active0_b_page equ    $-1
 t_active0_end:
 
-t_active1:      jr      nz,active1_big
+t_active1:      ld      bc,1*256
+t_active1_b_page2 equ   $-2
+                ld      de,1 shl 1
+t_active1_b_cut equ     $-1
+                jp      big
+t_active1_entry: jr      nz,t_active1
                 ld      a,l
                 srl     a
                 inc     a
                 ld      c,a
                 ld      h,0
 t_active1_b_page equ    $-1
-                ret
-active1_big:    ld      bc,1*256
-t_active1_b_page2 equ   $-2
-                ld      de,1 shl 1
-t_active1_b_cut equ     $-1
-                jp      big
 t_active1_end:
 
-t_active2:      jr      nz,active2_big
+t_active2:      ld      bc,2*256
+t_active2_b_page2 equ   $-2
+                ld      de,1 shl 2
+t_active2_b_cut equ     $-1
+                jp      big
+t_active2_entry: jr      nz,t_active2
                 ld      a,l
                 rrca
                 rrca
@@ -204,15 +268,14 @@ t_active2:      jr      nz,active2_big
                 ld      c,a
                 ld      h,0
 t_active2_b_page equ    $-1
-                ret
-active2_big:    ld      bc,2*256
-t_active2_b_page2 equ   $-2
-                ld      de,1 shl 2
-t_active2_b_cut equ     $-1
-                jp      big
 t_active2_end:
 
-t_active3:      jr      nz,active3_big
+t_active3:      ld      bc,3*256
+t_active3_b_page2 equ   $-2
+                ld      de,1 shl 3
+t_active3_b_cut equ     $-1
+                jp      big
+t_active3_entry: jr      nz,t_active3
                 ld      a,l
                 rrca
                 rrca
@@ -222,15 +285,14 @@ t_active3:      jr      nz,active3_big
                 ld      c,a
                 ld      h,0
 t_active3_b_page equ    $-1
-                ret
-active3_big:    ld      bc,3*256
-t_active3_b_page2 equ   $-2
-                ld      de,1 shl 3
-t_active3_b_cut equ     $-1
-                jp      big
 t_active3_end:
 
-t_active4:      jr      nz,active4_big
+t_active4:      ld      bc,4*256
+t_active4_b_page2 equ   $-2
+                ld      de,1 shl 4
+t_active4_b_cut equ     $-1
+                jp      big
+t_active4_entry: jr      nz,t_active4
                 ld      a,l
                 rrca
                 rrca
@@ -241,15 +303,14 @@ t_active4:      jr      nz,active4_big
                 ld      c,a
                 ld      h,0
 t_active4_b_page equ    $-1
-                ret
-active4_big:    ld      bc,4*256
-t_active4_b_page2 equ   $-2
-                ld      de,1 shl 4
-t_active4_b_cut equ     $-1
-                jp      big
 t_active4_end:
 
-t_active5:      jr      nz,active5_big
+t_active5:      ld      bc,5*256
+t_active5_b_page2 equ   $-2
+                ld      de,1 shl 5
+t_active5_b_cut equ     $-1
+                jp      big
+t_active5_entry: jr      nz,t_active5
                 ld      a,l
                 rlca
                 rlca
@@ -259,15 +320,14 @@ t_active5:      jr      nz,active5_big
                 ld      c,a
                 ld      h,0
 t_active5_b_page equ    $-1
-                ret
-active5_big:    ld      bc,5*256
-t_active5_b_page2 equ   $-2
-                ld      de,1 shl 5
-t_active5_b_cut equ     $-1
-                jp      big
 t_active5_end:
 
-t_active6:      jr      nz,active6_big
+t_active6:      ld      bc,6*256
+t_active6_b_page2 equ   $-2
+                ld      de,1 shl 6
+t_active6_b_cut equ     $-1
+                jp      big
+t_active6_entry: jr      nz,t_active6
                 ld      a,l
                 rlca
                 rlca
@@ -276,15 +336,14 @@ t_active6:      jr      nz,active6_big
                 ld      c,a
                 ld      h,0
 t_active6_b_page equ    $-1
-                ret
-active6_big:    ld      bc,6*256
-t_active6_b_page2 equ   $-2
-                ld      de,1 shl 6
-t_active6_b_cut equ     $-1
-                jp      big
 t_active6_end:
 
-t_active7:      jr      nz,active7_big
+t_active7:      ld      bc,7*256
+t_active7_b_page2 equ   $-2
+                ld      de,1 shl 7
+t_active7_b_cut equ     $-1
+                jp      big
+t_active7_entry: jr      nz,t_active7
                 ld      a,l
                 rlca
                 and     1
@@ -292,13 +351,15 @@ t_active7:      jr      nz,active7_big
                 ld      c,a
                 ld      h,0
 t_active7_b_page equ    $-1
-                ret
-active7_big:    ld      bc,7*256
-t_active7_b_page2 equ   $-2
-                ld      de,1 shl 7
-t_active7_b_cut equ     $-1
-                jp      big
 t_active7_end:
+
+; 10 T
+t_enter:        ret
+t_enter_end:
+
+; 10 T, and tape_list
+t_enter_tape:   jp      tape_list
+t_enter_tape_end:
 
 ; Sums of the last layer are complete.
 t_choose:       jp      kernel_choose

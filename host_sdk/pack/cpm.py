@@ -31,7 +31,7 @@ MOST_TAPE = MOST_ROWS - 3
 COMPACT_TPA = 40960
 """Bytes of the TPA that the compact variant keeps to."""
 ADD_COST, PART_COST = 36, 75
-"""T-states of an addition, its carries included, and of a virtual row that is a part of two rows with their own code."""
+"""T-states of an addition, its carries included, and of a virtual row that is a part of two rows."""
 MOVE_COST, FOLD_COST = 60, 175
 """The same on tapes, where many columns are lists of moves."""
 
@@ -145,17 +145,18 @@ def _fitted(plan: Plan, limit: int) -> Layout:
     ranking = plan.ranking()
     best: tuple[float, Layout] | None = None
     for prefixes in range(plan.most_prefixes, -1, -1):
-        moved = 0
-        while True:
-            layout = Layout(plan, ranking[:moved], prefixes)
-            over = layout.end - limit
-            if over <= 0 or moved == len(ranking):
-                break
-            while over > 0 and moved < len(ranking):
-                over -= ranking[moved].saved
-                moved += 1
-        cost = plan.cost(ranking[:moved], prefixes)
-        if layout.end <= limit and (best is None or cost < best[0]):
+        few, many = 0, len(ranking)  # the fewest columns in moves with which it fits
+        layout = Layout(plan, ranking, prefixes)
+        fits = layout.end <= limit
+        while fits and few < many:
+            middle = (few + many) // 2
+            trial = Layout(plan, ranking[:middle], prefixes)
+            if trial.end <= limit:
+                many, layout = middle, trial
+            else:
+                few = middle + 1
+        cost = plan.cost(ranking[:many], prefixes)
+        if fits and (best is None or cost < best[0]):
             best = cost, layout
     return best[1] if best else layout
 

@@ -16,7 +16,7 @@ from host_sdk.model.crc import crc16
 from host_sdk.model.model import Layer, Model
 from host_sdk.pack.cpm_counts import Counts
 from host_sdk.pack.cpm_lists import Form, in_counts, moves_in_counts
-from host_sdk.pack.cpm_sums import Sums, word
+from host_sdk.pack.cpm_sums import Sums, record, word
 from host_sdk.pack.cpm_templates import templates
 from host_sdk.spec import cpm as spec
 from host_sdk.spec.image import MAGIC, VALUE_MARK
@@ -55,6 +55,11 @@ class Plan:
     reads: Sequence[NDArray[np.float64]]  # per layer: share of passes in which a column is read
 
     @property
+    def tape(self) -> bool:
+        """Whether rows lie on tapes."""
+        return self.sums[0].tape
+
+    @property
     def max_query(self) -> int:
         """Characters for which the engine is exact."""
         return self.counts.max_query if self.counts else MAX_QUERY
@@ -80,8 +85,10 @@ class Plan:
                 share = float(reads[index])
                 if layer == 0 and index < self.model.query_buckets:
                     share *= QUERY_SHARE
-                if moves and len(moves.data) < len(places.data):
-                    saved = len(places.data) - len(moves.data)
+                if not moves:
+                    continue
+                saved = len(places.data) - len(moves.data) + (0 if layer and not self.tape else 2)
+                if saved > 0:
                     choices.append(Choice(layer, index, saved, share * (moves.cost - places.cost)))
         return sorted(choices, key=lambda one: (one.cost / one.saved, one.layer, one.index))
 
@@ -144,7 +151,7 @@ class Layout:
         start = self._put(words)
         query_table = self._room(2 * model.query_buckets)
         context_table = self._room(2 * model.context_buckets)
-        scan_table = self._room(-self._here % PAGE + 2 * PAGE) if counts else 0
+        scan_table = self._room(-self._here % PAGE + 2 * PAGE) if counts and not plan.tape else 0
         scan_table += -scan_table % PAGE
         self._columns(query_table, self._forms[0][: model.query_buckets])
         self._columns(context_table, self._forms[0][model.query_buckets :])
@@ -216,12 +223,20 @@ class Layout:
         """The code of a pass, and what it jumps to."""
         sums, counts = self.plan.sums, self.plan.counts
         forms = self._forms[1:]
-        active = [self._put(one.active_code(other.base // PAGE)) for one, other in pairwise(sums)]
-        tails = self._scan_lists(scan_table, forms.pop(0)) if counts else []
+        active = []
+        for one, other in pairwise(sums):
+            code, entry = one.active_code(other.base // PAGE)
+            active.append(self._put(code) + entry)
+        scanned = forms.pop(0) if counts else []
+        tails = self._scan_lists(scan_table, scanned) if scan_table else []
+        rest = self._put(counts.rest.astype(np.uint8).tobytes() + bytes(1)) if counts and not scan_table else 0
         program = self._here
         if counts:
             self._put(sums[0].start_code())
-            self._scan(scan_table, tails)
+            if scan_table:
+                self._scan(scan_table, tails)
+            else:
+                self._tape(rest, scanned)
         for number, one in enumerate(sums):
             if number + 1 < len(sums):
                 self._put(sums[number + 1].start_code())
@@ -252,7 +267,7 @@ class Layout:
         label, leave = templates().labels, templates().code["exit"]
         resume = self._here + len(leave) + label["t_scan_resume"] - label["t_scan"]
         page = self.plan.sums[0].base // PAGE
-        self._put(leave.stamp(to=resume & 0xFFFF))
+        self._put(leave.stamp(to=resume & 0xFFFF, enter=label["list_return"]))
         self._put(
             templates()
             .code["scan"]
@@ -269,3 +284,27 @@ class Layout:
         for row, (tail, follows) in enumerate(tails[:-1]):
             self._poke(tail, (word(resume) if follows else b"") + word(label["count_work"] + row + 1))
         self._poke(tails[-1][0], word(self._here))
+
+    def _tape(self, rest: int, forms: Sequence[Form]) -> None:
+        """The scan of counted rows on a tape, and the tape."""
+        assert self.plan.counts
+        label, counts = templates().labels, templates().code["counts"]
+        leave = templates().code["exit"]
+        start = self._here + len(leave)
+        resume = start + label["t_counts_resume"] - label["t_counts"]
+        page = self.plan.sums[0].base // PAGE
+        self._put(leave.stamp(to=resume & 0xFFFF, enter=label["tape_list"]))
+        self._put(
+            counts.stamp(
+                records=start + len(counts) & 0xFFFF,
+                zero=self.plan.counts.zero,
+                rest=rest - 1 & 0xFFFF,
+                page=page,
+                page2=page,
+                resume=resume & 0xFFFF,
+                cut=int(self.plan.layers[0].saturate),
+            )
+        )
+        for form in forms:
+            self._put(record(form, resume))
+        self._put(record(Form(b"", 0), self._here + 4))

@@ -8,11 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from host_sdk.errors import FitError
 from host_sdk.model.model import Layer
 from host_sdk.pack.cpm_lists import PAGE_PLACES, Form, in_sums, moves_in_sums
 from host_sdk.pack.cpm_share import Shared
 from host_sdk.pack.cpm_templates import templates
 
+_PLACES = 0x80
+"""High byte of a record's first word: a list of entries and places."""
 _NEVER = 0x8000
 """A sum that is never active: of the places that no row has."""
 MIDDLE = 128
@@ -150,16 +153,19 @@ class Sums:
         list_ = at + len(fold)
         return fold.stamp(list=list_ & 0xFFFF) + data + word(list_ + len(data) + 2) if users else b""
 
-    def active_code(self, page: int) -> bytes:
-        """Code that forms x of an active row and enters its list; `page` is that of the next layer's sums."""
-        label = templates().labels
+    def active_code(self, page: int) -> tuple[bytes, int]:
+        """Code that forms x of an active row and enters its list, and where it starts; `page` is the next layer's."""
+        label, name = templates().labels, f"active{self.layer.shift}"
         cut = label["BIG_CUT"] * self.layer.saturate + label["BIG_TAPE"] * self.tape
-        return templates().code[f"active{self.layer.shift}"].stamp(page=page, page2=page, cut=cut)
+        code = templates().code[name].stamp(page=page, page2=page, cut=cut)
+        enter = templates().code["enter_tape" if self.tape else "enter"].stamp()
+        return code + enter, label[f"t_{name}_entry"] - label[f"t_{name}"]
 
     def rows_code(self, at: int, active: int, forms: Sequence[Form]) -> bytes:
         """Code of all rows for the address `at`, each with its list in the next layer."""
         test = templates().code["test"]
-        data = templates().code["exit"].stamp(to=templates().labels["move_return"])
+        label = templates().labels
+        data = templates().code["exit"].stamp(to=label["move_return"], enter=label["list_return"])
         for row in range(self.layer.rows):
             places = forms[row].data
             if not places:
@@ -178,20 +184,26 @@ class Sums:
         resume = start + label["t_tape_resume"] - label["t_tape"]
         records = start + len(tape)
         first = int(self.place.min())
-        rows = {int(place): row for row, place in enumerate(self.place)}
-        data = b""
-        for place in range(first, self.end):
-            list_ = _ended(forms[rows[place]], resume) if place in rows else b""
-            data += word(records + len(data) + 2 + len(list_)) + list_
-        data += word(0) + word(records + len(data) + 4)
+        rows = {int(place): row for row, place in enumerate(self.place[: self.layer.rows])}
+        data = b"".join(
+            record(forms[rows[place]], resume) if place in rows else bytes(2) for place in range(first, self.end)
+        )
+        data += record(Form(b"", 0), records + len(data) + 4)
         head = tape.stamp(
             resume=resume & 0xFFFF, records=records & 0xFFFF, sums=self.base + 2 * first + 1, active=active & 0xFFFF
         )
-        return leave.stamp(to=resume & 0xFFFF) + head + data
+        return leave.stamp(to=resume & 0xFFFF, enter=label["tape_list"]) + head + data
 
 
-def _ended(form: Form, after: int) -> bytes:
-    return form.data if form.moves else form.data + word(after)
+def record(form: Form, after: int) -> bytes:
+    """A list as it stands on a tape: how long it is, and what follows it, if it does not end by itself."""
+    moves = word(templates().labels["move_sums"])
+    if form.moves and form.data.startswith(moves):
+        return form.data[len(moves) :]
+    data = form.data if form.moves else form.data + word(after)
+    if len(data) > 2 * 0xFF:
+        raise FitError(f"A column takes {len(data)} bytes on a tape, which can say 510. Train it sparser or narrower.")
+    return bytes([len(data) // 2, _PLACES]) + data
 
 
 def word(value: int) -> bytes:
