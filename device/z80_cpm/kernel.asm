@@ -10,11 +10,11 @@
 
                 org     CPM_KERNEL_ADDRESS
 
-KERNEL_PAIRS    equ     16                      ; words of places that a block takes
+ADD_PAIRS       equ     12                      ; words of places that a block takes
+COUNT_PAIRS     equ     16
 ADD_UNIT        equ     6                       ; bytes for one place
 ADD_PAIR        equ     1+2*ADD_UNIT            ; bytes for one word
 ADD_FIX         equ     6                       ; bytes of one carry
-ADD_PART        equ     KERNEL_PAIRS*ADD_FIX    ; half of the carries: they lie on both sides, for short jumps
 COUNT_PAIR      equ     5
 ODD_BYTES       equ     4                       ; of one entry for an odd number of places
 
@@ -25,14 +25,14 @@ ODD_BYTES       equ     4                       ; of one entry for an odd number
 ; uses:  AF, DE, L
 ; size:  465 bytes; 34 T a place, 15 more for an odd one, 34 more for a carry, 10 T for `ret`
 add_low:
-                rept    KERNEL_PAIRS, N, 0, 1
+                rept    ADD_PAIRS, N, 0, 1
                 inc     l
                 inc     (hl)
                 dec     l
                 jp      add_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
                 endm
 add_block:
-                rept    KERNEL_PAIRS/2, N, 0, 1
+                rept    ADD_PAIRS/2, N, 0, 1
                 pop     de
                 ld      l,e
                 ld      a,(hl)
@@ -45,7 +45,7 @@ add_block:
                 ld      (hl),a
                 jr      c,add_low+(2*N+1)*ADD_FIX
                 endm
-                rept    KERNEL_PAIRS/2, N, 0, 1
+                rept    ADD_PAIRS/2, N, 0, 1
                 pop     de
                 ld      l,e
                 ld      a,(hl)
@@ -60,14 +60,14 @@ add_block:
                 endm
 add_end:        ret
 add_high:
-                rept    KERNEL_PAIRS, N, KERNEL_PAIRS, 1
+                rept    ADD_PAIRS, N, ADD_PAIRS, 1
                 inc     l
                 inc     (hl)
                 dec     l
                 jp      add_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
                 endm
 add_odd:
-                rept    KERNEL_PAIRS, N, 1, 1
+                rept    ADD_PAIRS, N, 1, 1
                 pop     de
                 jp      add_end-N*ADD_PAIR+1+ADD_UNIT
                 endm
@@ -75,14 +75,14 @@ add_odd:
 ; Subtracts C from sums: the same with sub_end and sub_odd.
 ; size:  465 bytes; as above
 sub_low:
-                rept    KERNEL_PAIRS, N, 0, 1
+                rept    ADD_PAIRS, N, 0, 1
                 inc     l
                 dec     (hl)
                 dec     l
                 jp      sub_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
                 endm
 sub_block:
-                rept    KERNEL_PAIRS/2, N, 0, 1
+                rept    ADD_PAIRS/2, N, 0, 1
                 pop     de
                 ld      l,e
                 ld      a,(hl)
@@ -95,7 +95,7 @@ sub_block:
                 ld      (hl),a
                 jr      c,sub_low+(2*N+1)*ADD_FIX
                 endm
-                rept    KERNEL_PAIRS/2, N, 0, 1
+                rept    ADD_PAIRS/2, N, 0, 1
                 pop     de
                 ld      l,e
                 ld      a,(hl)
@@ -110,14 +110,14 @@ sub_block:
                 endm
 sub_end:        ret
 sub_high:
-                rept    KERNEL_PAIRS, N, KERNEL_PAIRS, 1
+                rept    ADD_PAIRS, N, ADD_PAIRS, 1
                 inc     l
                 dec     (hl)
                 dec     l
                 jp      sub_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
                 endm
 sub_odd:
-                rept    KERNEL_PAIRS, N, 1, 1
+                rept    ADD_PAIRS, N, 1, 1
                 pop     de
                 jp      sub_end-N*ADD_PAIR+1+ADD_UNIT
                 endm
@@ -140,7 +140,7 @@ kernel_down:    dec     h
 ; uses:  F, DE, L
 ; size:  145 bytes; 20 T a place, 15 more for an odd one, 10 T for `ret`
 inc_block:
-                rept    KERNEL_PAIRS
+                rept    COUNT_PAIRS
                 pop     de
                 ld      l,e
                 inc     (hl)
@@ -149,7 +149,7 @@ inc_block:
                 endm
 inc_end:        ret
 inc_odd:
-                rept    KERNEL_PAIRS, N, 1, 1
+                rept    COUNT_PAIRS, N, 1, 1
                 pop     de
                 jp      inc_end-N*COUNT_PAIR+3
                 endm
@@ -157,7 +157,7 @@ inc_odd:
 ; Counts down: the same with dec_end and dec_odd.
 ; size:  145 bytes; as above
 dec_block:
-                rept    KERNEL_PAIRS
+                rept    COUNT_PAIRS
                 pop     de
                 ld      l,e
                 dec     (hl)
@@ -166,7 +166,7 @@ dec_block:
                 endm
 dec_end:        ret
 dec_odd:
-                rept    KERNEL_PAIRS, N, 1, 1
+                rept    COUNT_PAIRS, N, 1, 1
                 pop     de
                 jp      dec_end-N*COUNT_PAIR+3
                 endm
@@ -396,15 +396,23 @@ tape_list:      pop     de
                 jp      z,move_words
 list_return:    ret
 
-; Counts up, and down, from two lists of moves. They start in front of place 0, and there is one page.
+; Counts up, and down, from two lists of moves. They start in front of place 0, and there is one page. Bit 7 of the first
+; number says that a byte stands behind the two: a place to count down once more.
 ; enter: H = page, SP -> the two numbers, moves to count up, moves to count down
 ; exit:  to column_done
 ; uses:  AF, B, DE, L
 ; size:  151 bytes; 44 T a place, 37 T a 0, 110 T for the rest
 move_counts:    pop     de
-                ld      a,d
+count_words:    ld      a,d
                 ld      (_minus+1),a
-                ld      l,-1
+                bit     7,e
+                jr      z,_once
+                res     7,e
+                dec     sp
+                pop     af
+                ld      l,a
+                dec     (hl)
+_once:          ld      l,-1
                 ld      b,e
                 inc     b
                 dec     b
@@ -702,8 +710,13 @@ column_table:   ld      de,0
                 ld      (column_done+1),sp
                 ld      sp,hl
 column_page:    ld      h,0
-                ret
+column_enter:   ret                             ; or `jp` to
+                defw    column_record
 column_done:    ld      sp,0
+                ret
+column_record:        pop     de
+                bit     7,d
+                jp      z,count_words
                 ret
 
 ; The program of an image ends here.
@@ -721,4 +734,10 @@ column_setup:   ld      (column_table+1),hl
                 ld      (column_low+1),a
                 ld      a,d
                 ld      (column_high+1),a
+                ld      a,(IMAGE+CPM_AT_FLAGS)
+                and     CPM_FLAG_TAPE
+                ld      a,0C9h                  ; ret
+                jr      z,_enter
+                ld      a,0C3h                  ; jp
+_enter:         ld      (column_enter),a
                 ret

@@ -30,10 +30,11 @@ MOST_TAPE = MOST_ROWS - 3
 """Rows on a tape: the first place of each page is free, and the last ends the scan."""
 COMPACT_TPA = 40960
 """Bytes of the TPA that the compact variant keeps to."""
-ADD_COST, PART_COST = 36, 75
-"""T-states of an addition, its carries included, and of a virtual row that is a part of two rows."""
-MOVE_COST, FOLD_COST = 60, 175
-"""The same on tapes, where many columns are lists of moves."""
+ROW_COSTS = (36, 0, 75)
+"""T-states of an addition, carries included; what an entry less in a list is worth beside that, for its byte; and what a
+virtual row costs, for its time and bytes. For rows with code of their own."""
+TAPE_COSTS = (50, 0, 250)
+"""The same on tapes, where many columns are lists of moves and bytes are worth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ def _plans(
     def base(number: int) -> int:
         return spec.RAM_ADDRESS + (spec.PAIR_BYTES if number % 2 == 0 else 0)
 
-    for tape, add, part in ((False, ADD_COST, PART_COST), (True, MOVE_COST, FOLD_COST)):
+    for tape, add, entry, part in ((False, *ROW_COSTS), (True, *TAPE_COSTS)):
         sums = []
         for number, layer in enumerate(layers):
             last = number == len(layers) - 1
@@ -135,7 +136,7 @@ def _plans(
                 sums.append(Sums(layer, unshared(layer.weights), base(number), last))
                 continue
             most = PAGE_PLACES - 1 if last else MOST_TAPE
-            shared = share(layer.weights, np.round(add * reads[number]), part, most)
+            shared = share(layer.weights, np.round(add * reads[number] + entry), part, most)
             sums.append(Sums(layer, shared, base(number), last, tape))
         yield Plan(model, layers, counts, sums, reads)
 

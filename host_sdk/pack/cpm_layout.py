@@ -169,7 +169,7 @@ class Layout:
             "query_mask": model.query_buckets - 1,
             "context_mask": max(model.context_buckets - 1, 0),
             "features": model.features.flags,
-            "flags": spec.FLAG_COUNTS if counts else 0,
+            "flags": (spec.FLAG_COUNTS | spec.FLAG_TAPE * plan.tape) if counts else 0,
             "charset": charset,
             "replies": replies,
             "name": name,
@@ -213,11 +213,17 @@ class Layout:
 
     def _columns(self, table: int, forms: Sequence[Form]) -> None:
         """Lists of the first layer, and where they are."""
-        done = word(templates().labels["column_done"])
-        empty = self._put(done) if forms else 0
+        done = templates().labels["column_done"]
+        counts = bool(self.plan.counts)
+
+        def ended(form: Form) -> bytes:
+            if counts and self.plan.tape:
+                return record(form, done)
+            return form.data if counts and form.moves else form.data + word(done)
+
+        empty = self._put(ended(Form(b"", 0))) if forms else 0
         for index, form in enumerate(forms):
-            ends = b"" if form.moves and self.plan.counts else done
-            self._poke(table + 2 * index, word(self._put(form.data + ends) if form.data else empty))
+            self._poke(table + 2 * index, word(self._put(ended(form)) if form.data else empty))
 
     def _program(self, scan_table: int) -> int:
         """The code of a pass, and what it jumps to."""
@@ -244,6 +250,8 @@ class Layout:
             if number + 1 < len(sums):
                 code = one.tape_code if one.tape else one.rows_code
                 self._put(code(self._here, active[number], forms[number]))
+        label = templates().labels
+        self._put(templates().code["exit"].stamp(to=label["move_return"], enter=label["list_return"]))
         self._put(templates().code["choose"].stamp())
         return program
 

@@ -14,6 +14,8 @@ PAGE_PLACES = 128
 """Sums of a page: a word each."""
 REACH = 15
 """A move goes no further."""
+_AGAIN = 0x80
+"""In the number of words to count up: a place to count down once more follows."""
 _ADD, _COUNT, _ADD_MOVE, _COUNT_MOVE = 34, 20, 65, 44
 """T-states of one place in the blocks of kernel.asm; of these, _ODD come with an odd number, half of the time."""
 _ENTRY, _ODD, _UP, _ADD_LIST, _COUNT_LIST = 10, 15, 24, 150, 110
@@ -42,7 +44,7 @@ def block(name: str) -> Block:
     """A block of the kernel: add, sub, inc or dec."""
     label = templates().labels
     pair = label["ADD_PAIR" if name in ("add", "sub") else "COUNT_PAIR"]
-    most = 2 * label["KERNEL_PAIRS"]
+    most = 2 * label["ADD_PAIRS" if name in ("add", "sub") else "COUNT_PAIRS"]
     return Block(label[f"{name}_end"], pair, label[f"{name}_odd"], label["ODD_BYTES"], most)
 
 
@@ -79,9 +81,13 @@ def in_sums(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form:
 
 
 def moves_in_counts(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form:
-    """The same as in_counts(), smaller and slower; what a column counts twice stands in places before."""
-    twice = in_counts(plus - (plus > 0), minus - (minus > 0))
-    return _moved("move_counts", twice, [_count_moves(np.flatnonzero(one)) for one in (plus, minus)])
+    """The same as in_counts(), smaller and slower; what a column counts twice stands before, one place in the head."""
+    twice, again = np.flatnonzero(plus > 1), np.flatnonzero(minus > 1)
+    head = again[:1] if not twice.size and minus.max(initial=0) <= 2 else again[:0]
+    rest = minus - (minus > 0)
+    rest[head] -= 1
+    before = in_counts(plus - (plus > 0), rest)
+    return _moved("move_counts", before, [_count_moves(np.flatnonzero(one)) for one in (plus, minus)], head)
 
 
 def moves_in_sums(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form | None:
@@ -108,7 +114,10 @@ def decode(data: bytes, ends: int) -> tuple[dict[int, int], int]:
         if entry in (label["kernel_up"], label["kernel_down"]):
             base = PAGE_PLACES if entry == label["kernel_up"] else 0
         elif entry in (label["move_sums"], label["move_counts"]):
-            lengths = [2 * count for count in data[at : at + 2]]
+            lengths = [2 * (count & ~_AGAIN) for count in data[at : at + 2]]
+            if data[at] & _AGAIN:
+                done[data[at + 2]] = done.get(data[at + 2], 0) - 1
+                at += 1
             at += 2
             for sign, length in zip((1, -1), lengths, strict=True):
                 for place in _walk(data[at : at + length], entry == label["move_sums"]):
@@ -150,11 +159,12 @@ def _skipped(at: int) -> int:
     return PAGE_PLACES * (at // PAGE_PLACES + 1) if (at + REACH) // PAGE_PLACES > at // PAGE_PLACES else at + REACH
 
 
-def _moved(label: str, before: Form, lists: Sequence[list[int]]) -> Form:
-    """Places that come before, how many words each list of moves has, and the lists, filled up with 0."""
+def _moved(label: str, before: Form, lists: Sequence[list[int]], head: Sequence[int] | NDArray[np.intp] = ()) -> Form:
+    """Places that come before, how many words each list of moves has, a place, and the lists, filled up with 0."""
     words = [-(-len(moves) // 4) for moves in lists]
     flat = [move for moves, count in zip(lists, words, strict=True) for move in moves + [0] * (4 * count - len(moves))]
-    data = _word(label) + bytes(words) + bytes(a << 4 | b for a, b in zip(flat[::2], flat[1::2], strict=True))
+    numbers = bytes([words[0] | (_AGAIN if len(head) else 0), words[1], *map(int, head)])
+    data = _word(label) + numbers + bytes(a << 4 | b for a, b in zip(flat[::2], flat[1::2], strict=True))
     each, rest = (_COUNT_MOVE, _COUNT_LIST) if label == "move_counts" else (_ADD_MOVE, _ADD_LIST)
     return Form(before.data + data, before.cost + each * len(flat) + rest, moves=True)
 

@@ -197,9 +197,9 @@ class Sums:
 
 def record(form: Form, after: int) -> bytes:
     """A list as it stands on a tape: how long it is, and what follows it, if it does not end by itself."""
-    moves = word(templates().labels["move_sums"])
-    if form.moves and form.data.startswith(moves):
-        return form.data[len(moves) :]
+    moves = [word(templates().labels[label]) for label in ("move_sums", "move_counts")]
+    if form.moves and form.data[:2] in moves:
+        return form.data[2:]
     data = form.data if form.moves else form.data + word(after)
     if len(data) > 2 * 0xFF:
         raise FitError(f"A column takes {len(data)} bytes on a tape, which can say 510. Train it sparser or narrower.")
