@@ -175,7 +175,7 @@ dec_odd:
 ; last, the high nibble first. 0 moves on by 15 and adds nothing; where that leaves the page, it leads to place 0 of the
 ; next. A list starts at place 0, which nobody uses. In front of both stands how many words each has, a byte for each.
 ; enter: C = x, H = page, SP -> the two numbers, moves to add to, moves to subtract from
-; exit:  to what move_exit was patched to, SP behind the moves; C, H kept; B = zero of the first layer, for its scan
+; exit:  to what move_exit was patched to, SP behind the moves; C kept
 ; uses:  AF, AF', DE, L
 ; size:  282 bytes; 65 T a place, 37 T a 0, 36 T more for a carry, 150 T for the rest
 move_sums:      pop     de
@@ -333,11 +333,7 @@ _mnext3:        ld      a,d
                 ld      (hl),a
                 jr      c,_mcarry4
 _mnext4:        djnz    _mword
-_done:          ld      a,(IMAGE+CPM_AT_ZERO)
-                ld      b,a
-                ex      af,af'
-                ld      h,a
-                jr      move_exit
+_done:          jr      move_exit
 _mcarry1:       inc     l
                 dec     (hl)
                 dec     l
@@ -385,14 +381,17 @@ _mskip4:        ld      a,30
 move_exit:      jp      move_return
 move_return:    ret
 
-; Enters the list of a record on a tape: its first word says how many words of moves there are to add to and to subtract
-; from, or, with bit 15, how many words a list of entries and places takes.
-; enter: C = x, H = page, SP -> record
+; Enters the list of a record on a tape. Its first word says how many words of moves there are, in the high byte, and how
+; many of them to add to, in the low byte; or, with bit 7, that a list of entries and places takes so many words.
+; enter: C = x, H = page, SP -> record; tape_words: DE = its first word, SP behind it
 ; exit:  to the list
-; uses:  F, DE
-; size:  7 bytes, 28 – 33 T
+; uses:  AF, DE
+; size:  10 bytes, 33 – 40 T
 tape_list:      pop     de
-                bit     7,d
+tape_words:     ld      a,d
+                sub     e
+                ld      d,a
+                bit     7,e
                 jp      z,move_words
 list_return:    ret
 
@@ -714,7 +713,7 @@ column_enter:   ret                             ; or `jp` to
                 defw    column_record
 column_done:    ld      sp,0
                 ret
-column_record:        pop     de
+column_record:  pop     de
                 bit     7,d
                 jp      z,count_words
                 ret

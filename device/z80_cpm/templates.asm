@@ -31,6 +31,8 @@ t_scan:         ld      hl,count_work
                 ld      b,0
 t_scan_b_zero   equ     $-1
                 jr      scan_rows
+t_scan_again:   ld      b,0                     ; moves do not keep it
+t_scan_b_zero2  equ     $-1
 t_scan_resume:  pop     hl
 scan_rows:
                 rept    8
@@ -129,17 +131,13 @@ tape_row:       ld      a,(bc)
                 pop     de
                 add     a,a
                 jr      nc,tape_active
-                ld      a,d
-                and     7Fh
-                add     a,e
-                ld      l,a
+                ld      l,d
                 ld      h,0
                 add     hl,hl
                 add     hl,sp
                 ld      sp,hl
                 jr      tape_row
-tape_active:    push    de                      ; as it was: SP -> record
-                ld      (tape_next),bc
+tape_active:    ld      (tape_next),bc
                 dec     bc
                 dec     bc
                 ld      a,(bc)
@@ -149,8 +147,11 @@ tape_active:    push    de                      ; as it was: SP -> record
                 ld      l,a
                 ld      a,h
                 or      a
-                jp      0
+                jp      z,0
 t_tape_w_active equ     $-2
+                push    de                      ; as it was: SP -> record
+                jp      0
+t_tape_w_active2 equ    $-2
 t_tape_resume:  ld      bc,(tape_next)
                 jr      tape_row
 t_tape_end:
@@ -166,34 +167,30 @@ counts_row:     ld      a,(bc)
                 sub     0
 t_counts_b_zero equ     $-1
                 jr      nc,counts_active
-                ld      a,d
-                and     7Fh
-                add     a,e
-                ld      l,a
+                ld      l,d
                 ld      h,0
                 add     hl,hl
                 add     hl,sp
                 ld      sp,hl
                 jr      counts_row
-counts_active:  push    de                      ; as it was: SP -> record
-                ld      (tape_next),bc
-                ld      l,c
-                ld      h,0
-                ld      de,0
+counts_active:  ld      (tape_next),bc
+                ld      hl,0
 t_counts_w_rest equ     $-2                     ; a byte before the rests of x
-                add     hl,de
-                ld      e,(hl)
+                ld      b,0
+                add     hl,bc
                 cp      31
                 jr      nc,counts_big
                 add     a,a
                 add     a,a
                 add     a,a
-                add     a,e
+                add     a,(hl)
                 ld      c,a
                 ld      h,0
 t_counts_b_page equ     $-1
-                jp      tape_list
-counts_big:     ld      c,a
+                jp      tape_words
+counts_big:     push    de                      ; as it was: SP -> record
+                ld      e,(hl)
+                ld      c,a
                 ld      hl,0
 t_counts_w_resume equ   $-2
                 ld      d,0
@@ -358,7 +355,7 @@ t_enter:        ret
 t_enter_end:
 
 ; 10 T, and tape_list
-t_enter_tape:   jp      tape_list
+t_enter_tape:   jp      tape_words
 t_enter_tape_end:
 
 ; Sums of the last layer are complete.

@@ -16,7 +16,7 @@ from host_sdk.model.crc import crc16
 from host_sdk.model.model import Layer, Model
 from host_sdk.pack.cpm_counts import Counts
 from host_sdk.pack.cpm_lists import Form, in_counts, moves_in_counts
-from host_sdk.pack.cpm_sums import Sums, record, word
+from host_sdk.pack.cpm_sums import Sums, column_record, record, word
 from host_sdk.pack.cpm_templates import templates
 from host_sdk.spec import cpm as spec
 from host_sdk.spec.image import MAGIC, VALUE_MARK
@@ -218,7 +218,7 @@ class Layout:
 
         def ended(form: Form) -> bytes:
             if counts and self.plan.tape:
-                return record(form, done)
+                return column_record(form, done)
             return form.data if counts and form.moves else form.data + word(done)
 
         empty = self._put(ended(Form(b"", 0))) if forms else 0
@@ -275,12 +275,14 @@ class Layout:
         label, leave = templates().labels, templates().code["exit"]
         resume = self._here + len(leave) + label["t_scan_resume"] - label["t_scan"]
         page = self.plan.sums[0].base // PAGE
-        self._put(leave.stamp(to=resume & 0xFFFF, enter=label["list_return"]))
+        again = resume + label["t_scan_again"] - label["t_scan_resume"]
+        self._put(leave.stamp(to=again & 0xFFFF, enter=label["list_return"]))
         self._put(
             templates()
             .code["scan"]
             .stamp(
                 zero=self.plan.counts.zero,
+                zero2=self.plan.counts.zero,
                 table=table // PAGE,
                 table2=table // PAGE,
                 page=page,

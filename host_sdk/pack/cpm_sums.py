@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from host_sdk.errors import FitError
 from host_sdk.model.model import Layer
+from host_sdk.pack.cpm_carries import offsets
 from host_sdk.pack.cpm_lists import PAGE_PLACES, Form, in_sums, moves_in_sums
 from host_sdk.pack.cpm_share import Shared
 from host_sdk.pack.cpm_templates import templates
 
 _PLACES = 0x80
-"""High byte of a record's first word: a list of entries and places."""
+"""In the first word of a record: a list of entries and places."""
 _NEVER = 0x8000
 """A sum that is never active: of the places that no row has."""
-MIDDLE = 128
-"""Where a virtual row starts: its sum then rarely leaves its low byte. The rows it is a part of start lower by it."""
 
 
 @dataclass
@@ -29,6 +28,7 @@ class Sums:
     layer: Layer
     shared: Shared
     base: int  # address of the first place
+    x: NDArray[np.int64]  # inputs of some passes, (passes, columns)
     last: bool  # outputs are in the order of the rows, and are no activations
     tape: bool = False  # rows lie on a tape, without code of their own; virtual rows are added by lists
     starts: NDArray[np.int64] = field(init=False)  # (rows + virtual,): unsigned 16-bit
@@ -36,10 +36,10 @@ class Sums:
 
     def __post_init__(self) -> None:
         rows, count = self.layer.rows, self.shared.places
-        offset = np.full(count, MIDDLE, np.int64)
-        offset[:rows] = 0
+        bias = self.layer.bias.astype(np.int64) - self.step
+        offset = offsets(self.shared, bias, self.x)
         wanted = offset.copy()
-        wanted[:rows] = self.layer.bias.astype(np.int64) - self.step
+        wanted[:rows] = bias
         for row in range(count):
             wanted[row] -= sum(sign * offset[part] for part, sign in self.shared.parts[row])
         self.starts = wanted & 0xFFFF
@@ -190,20 +190,36 @@ class Sums:
         )
         data += record(Form(b"", 0), records + len(data) + 4)
         head = tape.stamp(
-            resume=resume & 0xFFFF, records=records & 0xFFFF, sums=self.base + 2 * first + 1, active=active & 0xFFFF
+            resume=resume & 0xFFFF,
+            records=records & 0xFFFF,
+            sums=self.base + 2 * first + 1,
+            active=active & 0xFFFF,
+            active2=active & 0xFFFF,
         )
         return leave.stamp(to=resume & 0xFFFF, enter=label["tape_list"]) + head + data
 
 
 def record(form: Form, after: int) -> bytes:
-    """A list as it stands on a tape: how long it is, and what follows it, if it does not end by itself."""
-    moves = [word(templates().labels[label]) for label in ("move_sums", "move_counts")]
-    if form.moves and form.data[:2] in moves:
-        return form.data[2:]
+    """A list as it stands on a tape: how long it is, the list, and what follows it, if it does not end by itself."""
+    if _starts_with_moves(form):
+        up, down = form.data[2:4]
+        return bytes([up, up + down]) + form.data[4:]
     data = form.data if form.moves else form.data + word(after)
     if len(data) > 2 * 0xFF:
         raise FitError(f"A column takes {len(data)} bytes on a tape, which can say 510. Train it sparser or narrower.")
-    return bytes([len(data) // 2, _PLACES]) + data
+    return bytes([_PLACES, len(data) // 2]) + data
+
+
+def column_record(form: Form, after: int) -> bytes:
+    """The same for a column of the first layer, which stands by itself."""
+    if _starts_with_moves(form):
+        return form.data[2:]
+    return bytes([0, _PLACES]) + (form.data if form.moves else form.data + word(after))
+
+
+def _starts_with_moves(form: Form) -> bool:
+    entries = (templates().labels[label] for label in ("move_sums", "move_counts"))
+    return form.moves and form.data[:2] in map(word, entries)
 
 
 def word(value: int) -> bytes:
