@@ -126,8 +126,8 @@ t_tape_w_records equ    $-2
                 ld      bc,0
 t_tape_w_sums   equ     $-2                     ; the high byte of the first row's sum
 tape_row:       ld      a,(bc)
-                inc     bc
-                inc     bc
+                inc     c
+                inc     c
                 pop     de
                 add     a,a
                 jr      nc,tape_active
@@ -138,11 +138,11 @@ tape_row:       ld      a,(bc)
                 ld      sp,hl
                 jr      tape_row
 tape_active:    ld      (tape_next),bc
-                dec     bc
-                dec     bc
+                dec     c
+                dec     c
                 ld      a,(bc)
                 ld      h,a
-                dec     bc
+                dec     c
                 ld      a,(bc)
                 ld      l,a
                 ld      a,h
@@ -152,6 +152,9 @@ t_tape_w_active equ     $-2
                 push    de                      ; as it was: SP -> record
                 jp      0
 t_tape_w_active2 equ    $-2
+t_tape_up:      ld      bc,(tape_next)          ; behind place 0, which comes again when a page is through
+                inc     b
+                jr      tape_row
 t_tape_resume:  ld      bc,(tape_next)
                 jr      tape_row
 t_tape_end:

@@ -33,9 +33,9 @@ FEW_PASSES = 100
 COMPACT_TPA = 40960
 """Bytes of the TPA that the compact variant keeps to."""
 ROW_COSTS = (36, 4, 110)
-"""T-states of an addition, carries included; what an entry less in a list is worth beside that, for its byte; and what a
-virtual row costs, for its time and bytes. For rows with code of their own."""
-TAPE_COSTS = (60, 30, 700)
+"""T-states of an addition, carries included; what an entry less in a list is worth beside that, for its byte; and what
+a virtual row costs, for its time and bytes. For rows with code of their own."""
+TAPE_COSTS = (70, 20, 600)
 """The same on tapes, where many columns are lists of moves and bytes are worth more."""
 
 

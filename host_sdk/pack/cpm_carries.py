@@ -1,7 +1,7 @@
 """Where virtual rows start, so that few additions carry: a carry costs as much as the addition itself.
 
-A virtual row may start anywhere, if the rows that it is a part of start lower by as much. What carries do is measured on
-passes of shipped queries; the result is exact whatever they are.
+A virtual row may start anywhere, if the rows that it is a part of start lower by as much. What carries is counted
+on passes of shipped queries; sums are exact whatever they are.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from host_sdk.pack.cpm_share import Shared
 
-STEP = 32
+STEP = 128
 """Starts differ by multiples of this."""
 _CHOICES = 256 // STEP
 _ROUNDS = 4

@@ -67,7 +67,7 @@ class Plan:
     @property
     def most_prefixes(self) -> int:
         """Pages of counts that can be kept for a reply's beginning."""
-        return min(MOST_PREFIXES, self.model.context_length - 1) if self.counts else 0
+        return min(MOST_PREFIXES, self.model.context_length - 2) if self.counts else 0
 
     @cached_property
     def columns(self) -> list[list[tuple[Form, Form | None]]]:
@@ -96,7 +96,7 @@ class Plan:
         """T-states a pass that such a layout takes more than the fastest."""
         length = self.model.context_length
         column = float(np.mean([form.cost for form, _ in self.columns[0][self.model.query_buckets :]] or [0]))
-        missing = sum(3 * (length - said) - 3 for said in range(prefixes, self.most_prefixes))
+        missing = sum(3 * (length - said) - 3 for said in range(prefixes + 1, self.most_prefixes + 1))
         return sum(one.cost for one in moved) + missing * (column + GRAM_COST) / TYPICAL_REPLY
 
 

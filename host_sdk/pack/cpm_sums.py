@@ -95,7 +95,7 @@ class Sums:
         words = np.full(self.places, _NEVER, np.int64)
         words[self.place] = self.starts
         if self.scanned:
-            words[self.end] = 0
+            words[[0, self.end % PAGE_PLACES and self.end]] = 0  # always active
         return words.astype("<u2").tobytes()
 
     def start_code(self) -> bytes:
@@ -185,8 +185,10 @@ class Sums:
         records = start + len(tape)
         first = int(self.place.min())
         rows = {int(place): row for row, place in enumerate(self.place[: self.layer.rows])}
+        up = start + label["t_tape_up"] - label["t_tape"]
         data = b"".join(
-            record(forms[rows[place]], resume) if place in rows else bytes(2) for place in range(first, self.end)
+            record(forms[rows[place]], resume) if place in rows else record(Form(b"", 0), up)
+            for place in range(first, self.end)
         )
         data += record(Form(b"", 0), records + len(data) + 4)
         head = tape.stamp(
