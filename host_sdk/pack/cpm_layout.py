@@ -30,8 +30,8 @@ QUERY_SHARE = 0.1
 """What a T-state of the query is worth in T-states of a pass: it is spent once per reply."""
 GRAM_COST = 340
 """T-states of an n-gram's hash and of the way to its column."""
-TYPICAL_REPLY = 5
-"""Passes of a reply, for the worth of a prefix: each serves one of them."""
+REPLY_GOES_ON = 0.8
+"""Share of passes behind which there is another, for the worth of a prefix: each serves one of a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,10 @@ class Plan:
         """T-states a pass that such a layout takes more than the fastest."""
         length = self.model.context_length
         column = float(np.mean([form.cost for form, _ in self.columns[0][self.model.query_buckets :]] or [0]))
-        missing = sum(3 * (length - said) - 3 for said in range(prefixes + 1, self.most_prefixes + 1))
-        return sum(one.cost for one in moved) + missing * (column + GRAM_COST) / TYPICAL_REPLY
+        missing = sum(
+            REPLY_GOES_ON**said * (3 * (length - said) - 3) for said in range(prefixes + 1, self.most_prefixes + 1)
+        )
+        return sum(one.cost for one in moved) + missing * (column + GRAM_COST) * (1 - REPLY_GOES_ON)
 
 
 def _counted(column: NDArray[np.int64]) -> tuple[Form, Form | None]:
