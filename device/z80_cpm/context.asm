@@ -98,8 +98,8 @@ context_column: ld      a,(IMAGE+CPM_AT_FLAGS)
                 ld      a,sums_b/256
                 jp      column
 
-; A reply begins in a context of blanks: keeps the counts of the query with those n-grams that are still blank after 0,
-; 1, 2, … characters, a page each.
+; A reply begins in a context of blanks: keeps the counts of the query with those n-grams that are still blank after 1,
+; 2, … characters, a page each.
 ; uses:  AF, BC, DE, HL
 ; size:  68 bytes; a pass of context columns, and 5,400 T a page
 context_prefixes:
@@ -116,6 +116,7 @@ _page:          dec     a
                 ld      (context_prefix),a
                 ld      c,a
                 ld      a,(IMAGE+CPM_AT_CONTEXT_LENGTH)
+                dec     a
                 sub     c
                 ld      c,a
                 push    bc

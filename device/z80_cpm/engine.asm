@@ -38,7 +38,8 @@ big_next        equ     variables+62
 big_page        equ     variables+64
 big_kept        equ     variables+65
 big_saved       equ     variables+66            ; 3 bytes
-variables_end   equ     variables+69
+tape_next       equ     variables+69            ; the row behind the active one
+variables_end   equ     variables+71
 
                 include "crc.asm"
                 include "text.asm"

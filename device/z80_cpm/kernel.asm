@@ -10,11 +10,11 @@
 
                 org     CPM_KERNEL_ADDRESS
 
-KERNEL_PAIRS    equ     16                      ; words of places that a block takes
+ADD_PAIRS       equ     12                      ; words of places that a block takes
+COUNT_PAIRS     equ     16
 ADD_UNIT        equ     6                       ; bytes for one place
 ADD_PAIR        equ     1+2*ADD_UNIT            ; bytes for one word
 ADD_FIX         equ     6                       ; bytes of one carry
-ADD_PART        equ     KERNEL_PAIRS*ADD_FIX    ; half of the carries: they lie on both sides, for short jumps
 COUNT_PAIR      equ     5
 ODD_BYTES       equ     4                       ; of one entry for an odd number of places
 
@@ -25,14 +25,14 @@ ODD_BYTES       equ     4                       ; of one entry for an odd number
 ; uses:  AF, DE, L
 ; size:  465 bytes; 34 T a place, 15 more for an odd one, 34 more for a carry, 10 T for `ret`
 add_low:
-                rept    KERNEL_PAIRS, N, 0, 1
+                rept    ADD_PAIRS, N, 0, 1
                 inc     l
                 inc     (hl)
                 dec     l
                 jp      add_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
                 endm
 add_block:
-                rept    KERNEL_PAIRS/2, N, 0, 1
+                rept    ADD_PAIRS/2, N, 0, 1
                 pop     de
                 ld      l,e
                 ld      a,(hl)
@@ -45,7 +45,7 @@ add_block:
                 ld      (hl),a
                 jr      c,add_low+(2*N+1)*ADD_FIX
                 endm
-                rept    KERNEL_PAIRS/2, N, 0, 1
+                rept    ADD_PAIRS/2, N, 0, 1
                 pop     de
                 ld      l,e
                 ld      a,(hl)
@@ -60,14 +60,14 @@ add_block:
                 endm
 add_end:        ret
 add_high:
-                rept    KERNEL_PAIRS, N, KERNEL_PAIRS, 1
+                rept    ADD_PAIRS, N, ADD_PAIRS, 1
                 inc     l
                 inc     (hl)
                 dec     l
                 jp      add_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
                 endm
 add_odd:
-                rept    KERNEL_PAIRS, N, 1, 1
+                rept    ADD_PAIRS, N, 1, 1
                 pop     de
                 jp      add_end-N*ADD_PAIR+1+ADD_UNIT
                 endm
@@ -75,14 +75,14 @@ add_odd:
 ; Subtracts C from sums: the same with sub_end and sub_odd.
 ; size:  465 bytes; as above
 sub_low:
-                rept    KERNEL_PAIRS, N, 0, 1
+                rept    ADD_PAIRS, N, 0, 1
                 inc     l
                 dec     (hl)
                 dec     l
                 jp      sub_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
                 endm
 sub_block:
-                rept    KERNEL_PAIRS/2, N, 0, 1
+                rept    ADD_PAIRS/2, N, 0, 1
                 pop     de
                 ld      l,e
                 ld      a,(hl)
@@ -95,7 +95,7 @@ sub_block:
                 ld      (hl),a
                 jr      c,sub_low+(2*N+1)*ADD_FIX
                 endm
-                rept    KERNEL_PAIRS/2, N, 0, 1
+                rept    ADD_PAIRS/2, N, 0, 1
                 pop     de
                 ld      l,e
                 ld      a,(hl)
@@ -110,14 +110,14 @@ sub_block:
                 endm
 sub_end:        ret
 sub_high:
-                rept    KERNEL_PAIRS, N, KERNEL_PAIRS, 1
+                rept    ADD_PAIRS, N, ADD_PAIRS, 1
                 inc     l
                 dec     (hl)
                 dec     l
                 jp      sub_block+(N/2)*ADD_PAIR+1+(N mod 2)*ADD_UNIT+ADD_UNIT
                 endm
 sub_odd:
-                rept    KERNEL_PAIRS, N, 1, 1
+                rept    ADD_PAIRS, N, 1, 1
                 pop     de
                 jp      sub_end-N*ADD_PAIR+1+ADD_UNIT
                 endm
@@ -129,13 +129,18 @@ sub_odd:
 kernel_up:      inc     h
                 ret
 
+; And back to the first page.
+; size:  2 bytes, 14 T
+kernel_down:    dec     h
+                ret
+
 ; Counts up. The entry for 2k places is inc_end-k*COUNT_PAIR, that for 2k+1 is inc_odd+k*ODD_BYTES.
 ; enter: H = page, SP -> places, next entry
 ; exit:  BC, H kept
 ; uses:  F, DE, L
 ; size:  145 bytes; 20 T a place, 15 more for an odd one, 10 T for `ret`
 inc_block:
-                rept    KERNEL_PAIRS
+                rept    COUNT_PAIRS
                 pop     de
                 ld      l,e
                 inc     (hl)
@@ -144,7 +149,7 @@ inc_block:
                 endm
 inc_end:        ret
 inc_odd:
-                rept    KERNEL_PAIRS, N, 1, 1
+                rept    COUNT_PAIRS, N, 1, 1
                 pop     de
                 jp      inc_end-N*COUNT_PAIR+3
                 endm
@@ -152,7 +157,7 @@ inc_odd:
 ; Counts down: the same with dec_end and dec_odd.
 ; size:  145 bytes; as above
 dec_block:
-                rept    KERNEL_PAIRS
+                rept    COUNT_PAIRS
                 pop     de
                 ld      l,e
                 dec     (hl)
@@ -161,352 +166,434 @@ dec_block:
                 endm
 dec_end:        ret
 dec_odd:
-                rept    KERNEL_PAIRS, N, 1, 1
+                rept    COUNT_PAIRS, N, 1, 1
                 pop     de
                 jp      dec_end-N*COUNT_PAIR+3
                 endm
 
-; Adds C to sums, from a list of moves: a nibble is how many places the next one lies behind the last, the high nibble
-; first. 0 moves on by 15 and adds nothing; where that leaves the page, it leads to place 0 of the next. A list starts at
-; place 0, which nobody uses, and is a byte, how many words follow, and the words.
-; enter: C = x, H = page, SP -> list, next entry
-; exit:  C, H kept; B = zero of the first layer, for its scan
+; Adds C to sums, and subtracts it, from two lists of moves: a nibble is how many places the next one lies behind the
+; last, the high nibble first. 0 moves on by 15 and adds nothing; where that leaves the page, it leads to place 0 of the
+; next. A list starts at place 0, which nobody uses. In front of both stands how many words each has, a byte for each.
+; enter: C = x, H = page, SP -> the two numbers, moves to add to, moves to subtract from
+; exit:  to what move_exit was patched to, SP behind the moves; C kept
 ; uses:  AF, AF', DE, L
-; size:  136 bytes; 65 T a place, 31 – 40 T a 0, 34 T more for a carry, 87 T for the rest
-nib_add:        ld      a,h
+; size:  282 bytes; 65 T a place, 37 T a 0, 36 T more for a carry, 150 T for the rest
+move_sums:      pop     de
+move_words:     ld      a,h
                 ex      af,af'
-                dec     sp
-                pop     de
-                ld      b,d
+                ld      a,d
+                ld      (_minus+1),a
                 ld      l,0
-_word:          pop     de
+                ld      b,e
+                inc     b
+                dec     b
+                jr      z,_minus
+_pword:         pop     de
                 ld      a,e
                 rrca
                 rrca
                 rrca
                 and     1Eh
-                jr      z,_skip1
+                jr      z,_pskip1
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 add     a,c
                 ld      (hl),a
-                jr      c,_carry1
-_next1:         ld      a,e
+                jr      c,_pcarry1
+_pnext1:        ld      a,e
                 add     a,a
                 and     1Eh
-                jr      z,_skip2
+                jr      z,_pskip2
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 add     a,c
                 ld      (hl),a
-                jr      c,_carry2
-_next2:         ld      a,d
+                jr      c,_pcarry2
+_pnext2:        ld      a,d
                 rrca
                 rrca
                 rrca
                 and     1Eh
-                jr      z,_skip3
+                jr      z,_pskip3
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 add     a,c
                 ld      (hl),a
-                jr      c,_carry3
-_next3:         ld      a,d
+                jr      c,_pcarry3
+_pnext3:        ld      a,d
                 add     a,a
                 and     1Eh
-                jr      z,_skip4
+                jr      z,_pskip4
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 add     a,c
                 ld      (hl),a
-                jr      c,_carry4
-_next4:         djnz    _word
-                ld      a,(IMAGE+CPM_AT_ZERO)
+                jr      c,_pcarry4
+_pnext4:        djnz    _pword
+                jr      _minus
+_pcarry1:       inc     l
+                inc     (hl)
+                dec     l
+                jr      _pnext1
+_pskip1:        ld      a,30
+                add     a,l
+                ld      l,a
+                jr      nc,_pnext1
+                inc     h
+                ld      l,0
+                jr      _pnext1
+_pcarry2:       inc     l
+                inc     (hl)
+                dec     l
+                jr      _pnext2
+_pskip2:        ld      a,30
+                add     a,l
+                ld      l,a
+                jr      nc,_pnext2
+                inc     h
+                ld      l,0
+                jr      _pnext2
+_pcarry3:       inc     l
+                inc     (hl)
+                dec     l
+                jr      _pnext3
+_pskip3:        ld      a,30
+                add     a,l
+                ld      l,a
+                jr      nc,_pnext3
+                inc     h
+                ld      l,0
+                jr      _pnext3
+_pcarry4:       inc     l
+                inc     (hl)
+                dec     l
+                jr      _pnext4
+_pskip4:        ld      a,30
+                add     a,l
+                ld      l,a
+                jr      nc,_pnext4
+                inc     h
+                ld      l,0
+                jr      _pnext4
+_minus:         ld      a,0
+                or      a
+                jr      z,_done
                 ld      b,a
                 ex      af,af'
                 ld      h,a
-                ret
-_carry1:        inc     l
-                inc     (hl)
-                dec     l
-                jr      _next1
-_skip1:        ld      a,30
-                add     a,l
-                ld      l,a
-                jr      nc,_next1
-                inc     h
-                ld      l,0
-                jr      _next1
-_carry2:        inc     l
-                inc     (hl)
-                dec     l
-                jr      _next2
-_skip2:        ld      a,30
-                add     a,l
-                ld      l,a
-                jr      nc,_next2
-                inc     h
-                ld      l,0
-                jr      _next2
-_carry3:        inc     l
-                inc     (hl)
-                dec     l
-                jr      _next3
-_skip3:        ld      a,30
-                add     a,l
-                ld      l,a
-                jr      nc,_next3
-                inc     h
-                ld      l,0
-                jr      _next3
-_carry4:        inc     l
-                inc     (hl)
-                dec     l
-                jr      _next4
-_skip4:        ld      a,30
-                add     a,l
-                ld      l,a
-                jr      nc,_next4
-                inc     h
-                ld      l,0
-                jr      _next4
-
-; Subtracts C from sums: the same.
-nib_sub:        ld      a,h
                 ex      af,af'
-                dec     sp
-                pop     de
-                ld      b,d
                 ld      l,0
-_word:          pop     de
+_mword:         pop     de
                 ld      a,e
                 rrca
                 rrca
                 rrca
                 and     1Eh
-                jr      z,_skip1
+                jr      z,_mskip1
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 sub     c
                 ld      (hl),a
-                jr      c,_carry1
-_next1:         ld      a,e
+                jr      c,_mcarry1
+_mnext1:        ld      a,e
                 add     a,a
                 and     1Eh
-                jr      z,_skip2
+                jr      z,_mskip2
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 sub     c
                 ld      (hl),a
-                jr      c,_carry2
-_next2:         ld      a,d
+                jr      c,_mcarry2
+_mnext2:        ld      a,d
                 rrca
                 rrca
                 rrca
                 and     1Eh
-                jr      z,_skip3
+                jr      z,_mskip3
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 sub     c
                 ld      (hl),a
-                jr      c,_carry3
-_next3:         ld      a,d
+                jr      c,_mcarry3
+_mnext3:        ld      a,d
                 add     a,a
                 and     1Eh
-                jr      z,_skip4
+                jr      z,_mskip4
                 add     a,l
                 ld      l,a
                 ld      a,(hl)
                 sub     c
                 ld      (hl),a
-                jr      c,_carry4
-_next4:         djnz    _word
-                ld      a,(IMAGE+CPM_AT_ZERO)
-                ld      b,a
-                ex      af,af'
-                ld      h,a
-                ret
-_carry1:        inc     l
+                jr      c,_mcarry4
+_mnext4:        djnz    _mword
+_done:          jr      move_exit
+_mcarry1:       inc     l
                 dec     (hl)
                 dec     l
-                jr      _next1
-_skip1:        ld      a,30
+                jr      _mnext1
+_mskip1:        ld      a,30
                 add     a,l
                 ld      l,a
-                jr      nc,_next1
+                jr      nc,_mnext1
                 inc     h
                 ld      l,0
-                jr      _next1
-_carry2:        inc     l
+                jr      _mnext1
+_mcarry2:       inc     l
                 dec     (hl)
                 dec     l
-                jr      _next2
-_skip2:        ld      a,30
+                jr      _mnext2
+_mskip2:        ld      a,30
                 add     a,l
                 ld      l,a
-                jr      nc,_next2
+                jr      nc,_mnext2
                 inc     h
                 ld      l,0
-                jr      _next2
-_carry3:        inc     l
+                jr      _mnext2
+_mcarry3:       inc     l
                 dec     (hl)
                 dec     l
-                jr      _next3
-_skip3:        ld      a,30
+                jr      _mnext3
+_mskip3:        ld      a,30
                 add     a,l
                 ld      l,a
-                jr      nc,_next3
+                jr      nc,_mnext3
                 inc     h
                 ld      l,0
-                jr      _next3
-_carry4:        inc     l
+                jr      _mnext3
+_mcarry4:       inc     l
                 dec     (hl)
                 dec     l
-                jr      _next4
-_skip4:        ld      a,30
+                jr      _mnext4
+_mskip4:        ld      a,30
                 add     a,l
                 ld      l,a
-                jr      nc,_next4
+                jr      nc,_mnext4
                 inc     h
                 ld      l,0
-                jr      _next4
+                jr      _mnext4
+move_exit:      jp      move_return
+move_return:    ret
 
-; Counts up from a list of moves. It starts in front of place 0, and there is one page.
-; enter: H = page, SP -> list, next entry
-; exit:  C, H kept
+; Enters the list of a record on a tape. Its first word says how many words of moves there are, in the high byte, and how
+; many of them to add to, in the low byte; or, with bit 7, that a list of entries and places takes so many words.
+; enter: C = x, H = page, SP -> record; tape_words: DE = its first word, SP behind it
+; exit:  to the list
+; uses:  AF, DE
+; size:  10 bytes, 33 – 40 T
+tape_list:      pop     de
+tape_words:     ld      a,d
+                sub     e
+                ld      d,a
+                bit     7,e
+                jp      z,move_words
+list_return:    ret
+
+; Counts up, and down, from two lists of moves. They start in front of place 0, and there is one page. Bit 7 of the first
+; number says that a byte stands behind the two: a place to count down once more.
+; enter: H = page, SP -> the two numbers, moves to count up, moves to count down
+; exit:  to column_done
 ; uses:  AF, B, DE, L
-; size:  67 bytes; 44 T a place, 37 T a 0, 42 T for the rest
-nib_inc:        dec     sp
-                pop     de
-                ld      b,d
-                ld      l,-1
-_word:          pop     de
+; size:  151 bytes; 44 T a place, 37 T a 0, 110 T for the rest
+move_counts:    pop     de
+count_words:    ld      a,d
+                ld      (_minus+1),a
+                bit     7,e
+                jr      z,_once
+                res     7,e
+                dec     sp
+                pop     af
+                ld      l,a
+                dec     (hl)
+_once:          ld      l,-1
+                ld      b,e
+                inc     b
+                dec     b
+                jr      z,_minus
+_pword:         pop     de
                 ld      a,e
                 rrca
                 rrca
                 rrca
                 rrca
                 and     0Fh
-                jr      z,_skip1
+                jr      z,_pskip1
                 add     a,l
                 ld      l,a
                 inc     (hl)
-_next1:         ld      a,e
+_pnext1:        ld      a,e
                 and     0Fh
-                jr      z,_skip2
+                jr      z,_pskip2
                 add     a,l
                 ld      l,a
                 inc     (hl)
-_next2:         ld      a,d
+_pnext2:        ld      a,d
                 rrca
                 rrca
                 rrca
                 rrca
                 and     0Fh
-                jr      z,_skip3
+                jr      z,_pskip3
                 add     a,l
                 ld      l,a
                 inc     (hl)
-_next3:         ld      a,d
+_pnext3:        ld      a,d
                 and     0Fh
-                jr      z,_skip4
+                jr      z,_pskip4
                 add     a,l
                 ld      l,a
                 inc     (hl)
-_next4:         djnz    _word
-                ret
-_skip1:        ld      a,15
+_pnext4:        djnz    _pword
+                jr      _minus
+_pskip1:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next1
-_skip2:        ld      a,15
+                jr      _pnext1
+_pskip2:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next2
-_skip3:        ld      a,15
+                jr      _pnext2
+_pskip3:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next3
-_skip4:        ld      a,15
+                jr      _pnext3
+_pskip4:        ld      a,15
                 add     a,l
                 ld      l,a
-                jr      _next4
+                jr      _pnext4
+_minus:         ld      a,0
+                or      a
+                jp      z,column_done
+                ld      b,a
+                ld      l,-1
+_mword:         pop     de
+                ld      a,e
+                rrca
+                rrca
+                rrca
+                rrca
+                and     0Fh
+                jr      z,_mskip1
+                add     a,l
+                ld      l,a
+                dec     (hl)
+_mnext1:        ld      a,e
+                and     0Fh
+                jr      z,_mskip2
+                add     a,l
+                ld      l,a
+                dec     (hl)
+_mnext2:        ld      a,d
+                rrca
+                rrca
+                rrca
+                rrca
+                and     0Fh
+                jr      z,_mskip3
+                add     a,l
+                ld      l,a
+                dec     (hl)
+_mnext3:        ld      a,d
+                and     0Fh
+                jr      z,_mskip4
+                add     a,l
+                ld      l,a
+                dec     (hl)
+_mnext4:        djnz    _mword
+                jp      column_done
+_mskip1:        ld      a,15
+                add     a,l
+                ld      l,a
+                jr      _mnext1
+_mskip2:        ld      a,15
+                add     a,l
+                ld      l,a
+                jr      _mnext2
+_mskip3:        ld      a,15
+                add     a,l
+                ld      l,a
+                jr      _mnext3
+_mskip4:        ld      a,15
+                add     a,l
+                ld      l,a
+                jr      _mnext4
 
-; Counts down: the same.
-nib_dec:        dec     sp
-                pop     de
-                ld      b,d
-                ld      l,-1
-_word:          pop     de
-                ld      a,e
-                rrca
-                rrca
-                rrca
-                rrca
-                and     0Fh
-                jr      z,_skip1
-                add     a,l
-                ld      l,a
-                dec     (hl)
-_next1:         ld      a,e
-                and     0Fh
-                jr      z,_skip2
-                add     a,l
-                ld      l,a
-                dec     (hl)
-_next2:         ld      a,d
-                rrca
-                rrca
-                rrca
-                rrca
-                and     0Fh
-                jr      z,_skip3
-                add     a,l
-                ld      l,a
-                dec     (hl)
-_next3:         ld      a,d
-                and     0Fh
-                jr      z,_skip4
-                add     a,l
-                ld      l,a
-                dec     (hl)
-_next4:         djnz    _word
+; Adds virtual rows to the two rows each is a part of. A list is a word with their number in the high byte, then the
+; addresses of three sums for each: the virtual row, the rows.
+; enter: SP -> list, next entry
+; exit:  to the next entry
+; uses:  AF, B, DE, HL
+; size:  29 bytes; 143 T a virtual row, 30 T for the rest
+fold_same:      pop     bc
+_next:          pop     hl
+                ld      e,(hl)
+                inc     l
+                ld      d,(hl)
+                pop     hl
+                ld      a,(hl)
+                add     a,e
+                ld      (hl),a
+                inc     l
+                ld      a,(hl)
+                adc     a,d
+                ld      (hl),a
+                pop     hl
+                ld      a,(hl)
+                add     a,e
+                ld      (hl),a
+                inc     l
+                ld      a,(hl)
+                adc     a,d
+                ld      (hl),a
+                djnz    _next
                 ret
-_skip1:        ld      a,15
-                add     a,l
-                ld      l,a
-                jr      _next1
-_skip2:        ld      a,15
-                add     a,l
-                ld      l,a
-                jr      _next2
-_skip3:        ld      a,15
-                add     a,l
-                ld      l,a
-                jr      _next3
-_skip4:        ld      a,15
-                add     a,l
-                ld      l,a
-                jr      _next4
+
+; The same, but subtracts them from the second row.
+fold_opposite:  pop     bc
+_next:          pop     hl
+                ld      e,(hl)
+                inc     l
+                ld      d,(hl)
+                pop     hl
+                ld      a,(hl)
+                add     a,e
+                ld      (hl),a
+                inc     l
+                ld      a,(hl)
+                adc     a,d
+                ld      (hl),a
+                pop     hl
+                ld      a,(hl)
+                sub     e
+                ld      (hl),a
+                inc     l
+                ld      a,(hl)
+                sbc     a,d
+                ld      (hl),a
+                djnz    _next
+                ret
 
 ; A row is active and its sum, less its step, has a high byte: forms x by shifting, and runs the row's list.
-; enter: HL = sum less the step (100h … 7FFFh), E = step = 1 << B, B = shift, D = 1 cuts x at 255 (else 0),
-;        C = page of the sums that the list names, SP -> list, right behind `jp m,next / ld sp,list / jp active`
-; exit:  to the list; to the next row if the sum wrapped
+; enter: HL = sum less the step (100h … 7FFFh), E = step = 1 << B, B = shift, C = page of the sums that the list names,
+;        D = BIG_CUT to cut x at 255, + BIG_TAPE if (big_next) is what follows the list; else SP -> list right behind
+;        `jp m,next / ld sp,list / jp active`
+; exit:  to the list
 ; uses:  all
-; size:  42 bytes; 117 T and 29 T a shift where x fits a byte
+; size:  45 bytes; 130 T and 29 T a shift where x fits a byte
+BIG_CUT         equ     1
+BIG_TAPE        equ     2
+
 big:            ld      a,d
                 ld      d,0
                 add     hl,de
                 bit     7,h
-                jr      nz,_wrapped             ; below the step, seen from the other end: not active
+                jr      nz,_wrapped
                 inc     b
                 jr      _shifted
 _shift:         srl     h
@@ -515,9 +602,12 @@ _shifted:       djnz    _shift
                 inc     h
                 dec     h
                 jr      z,big_fits
-                or      a
-                jr      nz,big_cut
+                rra
+                jr      c,big_cut
                 ex      de,hl
+                rra
+                ld      hl,(big_next)
+                jr      c,big_many
                 ld      hl,-8
                 add     hl,sp
                 ld      a,(hl)
@@ -525,13 +615,8 @@ _shifted:       djnz    _shift
                 ld      h,(hl)
                 ld      l,a
                 jr      big_many
-_wrapped:       ld      hl,-8
-                add     hl,sp
-                ld      a,(hl)
-                inc     hl
-                ld      h,(hl)
-                ld      l,a
-                jp      (hl)
+_wrapped:       ld      l,0                     ; below the step, seen from the other end: not active, so x = 0
+                jr      big_fits
 
 ; A row of counts is active by so many that 8 * S may pass 255.
 ; enter: C = S, E = rest of x, D = 1 cuts x at 255 (else 0), A = page of the sums, HL = what follows the list, SP -> list
@@ -560,7 +645,7 @@ big_cut:        ld      l,255
 big_fits:       ld      a,l
                 ld      h,c
                 ld      c,a
-                ret
+list_enter:     jp      list_return
 
 ; x is more than a byte: runs the list with 255 as often as that goes, then with the rest. What follows the list is
 ; patched to come back here until the last run.
@@ -600,7 +685,7 @@ _run:           ld      c,a
                 ld      b,a
                 ld      a,(big_page)
                 ld      h,a
-                ret
+                jr      list_enter
 big_jump:       jp      big_again
 
 ; Runs the column of a bucket of the first layer, whose list ends in column_done. column_setup() says which table.
@@ -624,8 +709,13 @@ column_table:   ld      de,0
                 ld      (column_done+1),sp
                 ld      sp,hl
 column_page:    ld      h,0
-                ret
+column_enter:   ret                             ; or `jp` to
+                defw    column_record
 column_done:    ld      sp,0
+                ret
+column_record:  pop     de
+                bit     7,d
+                jp      z,count_words
                 ret
 
 ; The program of an image ends here.
@@ -643,4 +733,10 @@ column_setup:   ld      (column_table+1),hl
                 ld      (column_low+1),a
                 ld      a,d
                 ld      (column_high+1),a
+                ld      a,(IMAGE+CPM_AT_FLAGS)
+                and     CPM_FLAG_TAPE
+                ld      a,0C9h                  ; ret
+                jr      z,_enter
+                ld      a,0C3h                  ; jp
+_enter:         ld      (column_enter),a
                 ret

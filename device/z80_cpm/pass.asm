@@ -11,6 +11,8 @@ engine_pass:    di
                 jr      z,_sums
                 ld      hl,IMAGE+CPM_AT_PREFIXES
                 ld      a,(context_said)
+                sub     1                       ; the first page serves the first two passes
+                adc     a,0
                 ld      b,0
                 cp      (hl)
                 ld      h,count_cache/256
@@ -20,6 +22,7 @@ engine_pass:    di
                 add     a,c
                 ld      h,a
                 ld      a,(IMAGE+CPM_AT_CONTEXT_LENGTH)
+                dec     a
                 sub     c
                 ld      b,a
 _copy:          ld      l,0

@@ -20,16 +20,23 @@ from host_sdk.pack.image import compact as compacted
 from host_sdk.pack.image import kept_rows
 from host_sdk.pack.queries import everyday_queries
 from host_sdk.spec import cpm as spec
-from host_sdk.spec.container import WeightCode
+from host_sdk.spec.container import INPUT_SCALE, WeightCode
 from host_sdk.spec.image import MAX_CLASSES
 
 _SPARSE_CODES = (WeightCode.BINARY, WeightCode.TERNARY, WeightCode.TWO_BIT)
 MOST_ROWS = 2 * PAGE_PLACES
 """Rows, and virtual rows, of one layer: two pages of words."""
+MOST_TAPE = MOST_ROWS - 3
+"""Rows on a tape: the first place of each page is free, and the last ends the scan."""
+FEW_PASSES = 100
+"""On which carries are counted."""
 COMPACT_TPA = 40960
 """Bytes of the TPA that the compact variant keeps to."""
-ADD_COST, PART_COST = 36, 75
-"""T-states of an addition, its carries included, and of a virtual row that is a part of two rows."""
+ROW_COSTS = (36, 4, 110)
+"""T-states of an addition, carries included; what an entry less in a list is worth beside that, for its byte; and what
+a virtual row costs, for its time and bytes. For rows with code of their own."""
+TAPE_COSTS = (70, 20, 600)
+"""The same on tapes, where many columns are lists of moves and bytes are worth more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +88,9 @@ def pack_cpm(model: Model, *, tpa: int | None = None, compact: bool = False) -> 
     _check(model)
     layers = compacted(model)
     counts = Counts.of(model, layers[0])
-    reads = _reads(model)
+    passes = _passes(model)
     least = 0
-    for plan in _plans(model, layers, counts, reads):
+    for plan in _plans(model, layers, counts, passes):
         layout = _fitted(plan, spec.ORIGIN + tpa)
         if layout.end <= spec.ORIGIN + tpa:
             return _image(model, plan, layout)
@@ -114,26 +121,28 @@ def _image(model: Model, plan: Plan, layout: Layout) -> CpmImage:
 
 
 def _plans(
-    model: Model, layers: Sequence[Layer], counts: Counts | None, reads: Sequence[NDArray[np.float64]]
+    model: Model, layers: Sequence[Layer], counts: Counts | None, passes: Sequence[NDArray[np.int64]]
 ) -> Iterator[Plan]:
-    """The ways to pack, fastest first."""
-    for shared in (True, False):
+    """The ways to pack, fastest first: rows with code of their own and shared parts; rows on tapes."""
+
+    def base(number: int) -> int:
+        return spec.RAM_ADDRESS + (spec.PAIR_BYTES if number % 2 == 0 else 0)
+
+    reads = [(x != 0).mean(axis=0) for x in passes]
+    few = slice(None, None, max(1, len(passes[0]) // FEW_PASSES))
+    for tape, add, entry, part in ((False, *ROW_COSTS), (True, *TAPE_COSTS)):
         sums = []
         for number, layer in enumerate(layers):
+            last = number == len(layers) - 1
             if number == 0 and counts:
                 continue
-            last = number == len(layers) - 1
-            most = PAGE_PLACES - 1 if last else MOST_ROWS - 2
-            base = spec.RAM_ADDRESS + (spec.PAIR_BYTES if number % 2 == 0 else 0)
-            worth = np.round(ADD_COST * reads[number])
-            sums.append(
-                Sums(
-                    layer,
-                    share(layer.weights, worth, PART_COST, most) if shared else unshared(layer.weights),
-                    base,
-                    last,
-                )
-            )
+            x = passes[number][few] * (INPUT_SCALE if number == 0 else 1)
+            if layer.rows > MOST_TAPE:
+                sums.append(Sums(layer, unshared(layer.weights), base(number), x, last))
+                continue
+            most = PAGE_PLACES - 1 if last else MOST_TAPE
+            shared = share(layer.weights, np.round(add * reads[number] + entry), part, most)
+            sums.append(Sums(layer, shared, base(number), x, last, tape))
         yield Plan(model, layers, counts, sums, reads)
 
 
@@ -142,17 +151,18 @@ def _fitted(plan: Plan, limit: int) -> Layout:
     ranking = plan.ranking()
     best: tuple[float, Layout] | None = None
     for prefixes in range(plan.most_prefixes, -1, -1):
-        moved = 0
-        while True:
-            layout = Layout(plan, ranking[:moved], prefixes)
-            over = layout.end - limit
-            if over <= 0 or moved == len(ranking):
-                break
-            while over > 0 and moved < len(ranking):
-                over -= ranking[moved].saved
-                moved += 1
-        cost = plan.cost(ranking[:moved], prefixes)
-        if layout.end <= limit and (best is None or cost < best[0]):
+        few, many = 0, len(ranking)  # the fewest columns in moves with which it fits
+        layout = Layout(plan, ranking, prefixes)
+        fits = layout.end <= limit
+        while fits and few < many:
+            middle = (few + many) // 2
+            trial = Layout(plan, ranking[:middle], prefixes)
+            if trial.end <= limit:
+                many, layout = middle, trial
+            else:
+                few = middle + 1
+        cost = plan.cost(ranking[:many], prefixes)
+        if fits and (best is None or cost < best[0]):
             best = cost, layout
     return best[1] if best else layout
 
@@ -176,17 +186,10 @@ def _check(model: Model) -> None:
             )
 
 
-def _reads(model: Model) -> list[NDArray[np.float64]]:
-    """Per layer: the share of passes in which each kept column is read, on shipped queries."""
+def _passes(model: Model) -> list[NDArray[np.int64]]:
+    """Per layer: the inputs of its kept columns in passes of shipped queries, shape (passes, columns)."""
     kept = kept_rows(model)
     inputs = [np.arange(model.layers[0].columns), *kept[:-1]]
-    reads = [np.zeros(layer.columns) for layer in model.layers]
-    passes = 0
-
-    def watch(number: int, x: NDArray[np.int64]) -> None:
-        nonlocal passes
-        reads[number] += (x != 0).sum(axis=0)
-        passes += x.shape[0] if number == 0 else 0
-
-    run(model, everyday_queries(), watch)
-    return [read[one] / passes for read, one in zip(reads, inputs, strict=True)]
+    passes: list[list[NDArray[np.int64]]] = [[] for _ in model.layers]
+    run(model, everyday_queries(), lambda number, x: passes[number].append(x[:, inputs[number]]))
+    return [np.concatenate(some) for some in passes]

@@ -16,7 +16,7 @@ from host_sdk.model.crc import crc16
 from host_sdk.model.model import Layer, Model
 from host_sdk.pack.cpm_counts import Counts
 from host_sdk.pack.cpm_lists import Form, in_counts, moves_in_counts
-from host_sdk.pack.cpm_sums import Sums
+from host_sdk.pack.cpm_sums import Sums, column_record, record, word
 from host_sdk.pack.cpm_templates import templates
 from host_sdk.spec import cpm as spec
 from host_sdk.spec.image import MAGIC, VALUE_MARK
@@ -30,8 +30,8 @@ QUERY_SHARE = 0.1
 """What a T-state of the query is worth in T-states of a pass: it is spent once per reply."""
 GRAM_COST = 340
 """T-states of an n-gram's hash and of the way to its column."""
-TYPICAL_REPLY = 5
-"""Passes of a reply, for the worth of a prefix: each serves one of them."""
+REPLY_GOES_ON = 0.8
+"""Share of passes behind which there is another, for the worth of a prefix: each serves one of a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,11 @@ class Plan:
     reads: Sequence[NDArray[np.float64]]  # per layer: share of passes in which a column is read
 
     @property
+    def tape(self) -> bool:
+        """Whether rows lie on tapes."""
+        return self.sums[0].tape
+
+    @property
     def max_query(self) -> int:
         """Characters for which the engine is exact."""
         return self.counts.max_query if self.counts else MAX_QUERY
@@ -62,7 +67,7 @@ class Plan:
     @property
     def most_prefixes(self) -> int:
         """Pages of counts that can be kept for a reply's beginning."""
-        return min(MOST_PREFIXES, self.model.context_length - 1) if self.counts else 0
+        return min(MOST_PREFIXES, self.model.context_length - 2) if self.counts else 0
 
     @cached_property
     def columns(self) -> list[list[tuple[Form, Form | None]]]:
@@ -80,8 +85,10 @@ class Plan:
                 share = float(reads[index])
                 if layer == 0 and index < self.model.query_buckets:
                     share *= QUERY_SHARE
-                if moves and len(moves.data) < len(places.data):
-                    saved = len(places.data) - len(moves.data)
+                if not moves:
+                    continue
+                saved = len(places.data) - len(moves.data) + (0 if layer and not self.tape else 2)
+                if saved > 0:
                     choices.append(Choice(layer, index, saved, share * (moves.cost - places.cost)))
         return sorted(choices, key=lambda one: (one.cost / one.saved, one.layer, one.index))
 
@@ -89,8 +96,10 @@ class Plan:
         """T-states a pass that such a layout takes more than the fastest."""
         length = self.model.context_length
         column = float(np.mean([form.cost for form, _ in self.columns[0][self.model.query_buckets :]] or [0]))
-        missing = sum(3 * (length - said) - 3 for said in range(prefixes, self.most_prefixes))
-        return sum(one.cost for one in moved) + missing * (column + GRAM_COST) / TYPICAL_REPLY
+        missing = sum(
+            REPLY_GOES_ON**said * (3 * (length - said) - 3) for said in range(prefixes + 1, self.most_prefixes + 1)
+        )
+        return sum(one.cost for one in moved) + missing * (column + GRAM_COST) * (1 - REPLY_GOES_ON)
 
 
 def _counted(column: NDArray[np.int64]) -> tuple[Form, Form | None]:
@@ -119,11 +128,8 @@ class Layout:
         self.moved = [np.zeros(len(columns), bool) for columns in plan.columns]
         for one in moved:
             self.moved[one.layer][one.index] = True
-        self._lists = [
-            [
-                (moves if is_moved and moves else places).data
-                for (places, moves), is_moved in zip(columns, flags, strict=True)
-            ]
+        self._forms = [
+            [moves if is_moved and moves else places for (places, moves), is_moved in zip(columns, flags, strict=True)]
             for columns, flags in zip(plan.columns, self.moved, strict=True)
         ]
         self._body = bytearray(spec.HEADER_BYTES)
@@ -147,10 +153,10 @@ class Layout:
         start = self._put(words)
         query_table = self._room(2 * model.query_buckets)
         context_table = self._room(2 * model.context_buckets)
-        scan_table = self._room(-self._here % PAGE + 2 * PAGE) if counts else 0
+        scan_table = self._room(-self._here % PAGE + 2 * PAGE) if counts and not plan.tape else 0
         scan_table += -scan_table % PAGE
-        self._columns(query_table, self._lists[0][: model.query_buckets])
-        self._columns(context_table, self._lists[0][model.query_buckets :])
+        self._columns(query_table, self._forms[0][: model.query_buckets])
+        self._columns(context_table, self._forms[0][model.query_buckets :])
         program = self._program(scan_table)
         return {
             "magic": MAGIC,
@@ -165,7 +171,7 @@ class Layout:
             "query_mask": model.query_buckets - 1,
             "context_mask": max(model.context_buckets - 1, 0),
             "features": model.features.flags,
-            "flags": spec.FLAG_COUNTS if counts else 0,
+            "flags": (spec.FLAG_COUNTS | spec.FLAG_TAPE * plan.tape) if counts else 0,
             "charset": charset,
             "replies": replies,
             "name": name,
@@ -204,56 +210,81 @@ class Layout:
         ]
         table = self._room(2 * len(texts))
         for index, text in enumerate(texts):
-            self._poke(table + 2 * index, _word(self._put(text)))
+            self._poke(table + 2 * index, word(self._put(text)))
         return table
 
-    def _columns(self, table: int, lists: Sequence[bytes]) -> None:
+    def _columns(self, table: int, forms: Sequence[Form]) -> None:
         """Lists of the first layer, and where they are."""
-        ends = _word(templates().labels["column_done"])
-        empty = self._put(ends) if lists else 0
-        for index, data in enumerate(lists):
-            self._poke(table + 2 * index, _word(self._put(data + ends) if data else empty))
+        done = templates().labels["column_done"]
+        counts = bool(self.plan.counts)
+
+        def ended(form: Form) -> bytes:
+            if counts and self.plan.tape:
+                return column_record(form, done)
+            return form.data if counts and form.moves else form.data + word(done)
+
+        empty = self._put(ended(Form(b"", 0))) if forms else 0
+        for index, form in enumerate(forms):
+            self._poke(table + 2 * index, word(self._put(ended(form)) if form.data else empty))
 
     def _program(self, scan_table: int) -> int:
         """The code of a pass, and what it jumps to."""
         sums, counts = self.plan.sums, self.plan.counts
-        lists = self._lists[1:]
-        active = [self._put(one.active_code(other.base // PAGE)) for one, other in pairwise(sums)]
-        tails = self._scan_lists(scan_table, lists.pop(0)) if counts else []
+        forms = self._forms[1:]
+        active = []
+        for one, other in pairwise(sums):
+            code, entry = one.active_code(other.base // PAGE)
+            active.append(self._put(code) + entry)
+        scanned = forms.pop(0) if counts else []
+        tails = self._scan_lists(scan_table, scanned) if scan_table else []
+        rest = self._put(counts.rest.astype(np.uint8).tobytes() + bytes(1)) if counts and not scan_table else 0
         program = self._here
         if counts:
             self._put(sums[0].start_code())
-            self._scan(scan_table, tails)
+            if scan_table:
+                self._scan(scan_table, tails)
+            else:
+                self._tape(rest, scanned)
         for number, one in enumerate(sums):
             if number + 1 < len(sums):
                 self._put(sums[number + 1].start_code())
-            self._put(one.join_code())
+            self._put(one.join_code(self._here))
             if number + 1 < len(sums):
-                self._put(one.rows_code(self._here, active[number], lists[number]))
+                code = one.tape_code if one.tape else one.rows_code
+                self._put(code(self._here, active[number], forms[number]))
+        label = templates().labels
+        self._put(templates().code["exit"].stamp(to=label["move_return"], enter=label["list_return"]))
         self._put(templates().code["choose"].stamp())
         return program
 
-    def _scan_lists(self, table: int, lists: Sequence[bytes]) -> list[int]:
-        """The lists of counted rows; where each and that of the scan's end want to know what follows."""
+    def _scan_lists(self, table: int, forms: Sequence[Form]) -> list[tuple[int, bool]]:
+        """The lists of counted rows, behind the rest of x; where each ends, and whether it says what follows."""
         assert self.plan.counts
         tails = []
-        for row, (rest, data) in enumerate(zip([*self.plan.counts.rest, 0], [*lists, b""], strict=True)):
-            at = self._put(bytes([int(rest)]) + data)
-            tails.append(self._room(4 if row < len(lists) else 2))
-            self._poke(table + row, bytes([at & 0xFF]))
-            self._poke(table + PAGE + row, bytes([at >> 8 & 0xFF]))
+        for row, (rest, form) in enumerate(zip(self.plan.counts.rest, forms, strict=True)):
+            self._scan_entry(table + row, self._put(bytes([int(rest)]) + form.data))
+            tails.append((self._room(2 if form.moves else 4), not form.moves))
+        self._scan_entry(table + len(forms), self._put(bytes(1)))
+        tails.append((self._room(2), True))
         return tails
 
-    def _scan(self, table: int, tails: Sequence[int]) -> None:
+    def _scan_entry(self, at: int, address: int) -> None:
+        self._poke(at, bytes([address & 0xFF]))
+        self._poke(at + PAGE, bytes([address >> 8 & 0xFF]))
+
+    def _scan(self, table: int, tails: Sequence[tuple[int, bool]]) -> None:
         assert self.plan.counts
-        label = templates().labels
-        resume = self._here + label["t_scan_resume"] - label["t_scan"]
+        label, leave = templates().labels, templates().code["exit"]
+        resume = self._here + len(leave) + label["t_scan_resume"] - label["t_scan"]
         page = self.plan.sums[0].base // PAGE
+        again = resume + label["t_scan_again"] - label["t_scan_resume"]
+        self._put(leave.stamp(to=again & 0xFFFF, enter=label["list_return"]))
         self._put(
             templates()
             .code["scan"]
             .stamp(
                 zero=self.plan.counts.zero,
+                zero2=self.plan.counts.zero,
                 table=table // PAGE,
                 table2=table // PAGE,
                 page=page,
@@ -262,10 +293,30 @@ class Layout:
                 cut=int(self.plan.layers[0].saturate),
             )
         )
-        for row, tail in enumerate(tails[:-1]):
-            self._poke(tail, _word(resume) + _word(label["count_work"] + row + 1))
-        self._poke(tails[-1], _word(self._here))
+        for row, (tail, follows) in enumerate(tails[:-1]):
+            self._poke(tail, (word(resume) if follows else b"") + word(label["count_work"] + row + 1))
+        self._poke(tails[-1][0], word(self._here))
 
-
-def _word(value: int) -> bytes:
-    return (value & 0xFFFF).to_bytes(2, "little")
+    def _tape(self, rest: int, forms: Sequence[Form]) -> None:
+        """The scan of counted rows on a tape, and the tape."""
+        assert self.plan.counts
+        label, counts = templates().labels, templates().code["counts"]
+        leave = templates().code["exit"]
+        start = self._here + len(leave)
+        resume = start + label["t_counts_resume"] - label["t_counts"]
+        page = self.plan.sums[0].base // PAGE
+        self._put(leave.stamp(to=resume & 0xFFFF, enter=label["tape_list"]))
+        self._put(
+            counts.stamp(
+                records=start + len(counts) & 0xFFFF,
+                zero=self.plan.counts.zero,
+                rest=rest - 1 & 0xFFFF,
+                page=page,
+                page2=page,
+                resume=resume & 0xFFFF,
+                cut=int(self.plan.layers[0].saturate),
+            )
+        )
+        for form in forms:
+            self._put(record(form, resume))
+        self._put(record(Form(b"", 0), self._here + 4))

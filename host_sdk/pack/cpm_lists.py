@@ -14,9 +14,11 @@ PAGE_PLACES = 128
 """Sums of a page: a word each."""
 REACH = 15
 """A move goes no further."""
+_AGAIN = 0x80
+"""In the number of words to count up: a place to count down once more follows."""
 _ADD, _COUNT, _ADD_MOVE, _COUNT_MOVE = 34, 20, 65, 44
 """T-states of one place in the blocks of kernel.asm; of these, _ODD come with an odd number, half of the time."""
-_ENTRY, _ODD, _UP, _ADD_LIST, _COUNT_LIST = 10, 15, 24, 97, 52
+_ENTRY, _ODD, _UP, _ADD_LIST, _COUNT_LIST = 10, 15, 24, 150, 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ def block(name: str) -> Block:
     """A block of the kernel: add, sub, inc or dec."""
     label = templates().labels
     pair = label["ADD_PAIR" if name in ("add", "sub") else "COUNT_PAIR"]
-    most = 2 * label["KERNEL_PAIRS"]
+    most = 2 * label["ADD_PAIRS" if name in ("add", "sub") else "COUNT_PAIRS"]
     return Block(label[f"{name}_end"], pair, label[f"{name}_odd"], label["ODD_BYTES"], most)
 
 
@@ -52,6 +54,7 @@ class Form:
 
     data: bytes
     cost: int  # T-states, carries apart
+    moves: bool = False  # it ends by itself; a list of places wants the address of what follows
 
 
 def in_counts(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form:
@@ -78,93 +81,106 @@ def in_sums(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form:
 
 
 def moves_in_counts(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form:
-    """The same as in_counts(), smaller and slower; what a column counts twice stands in bytes behind."""
-    data = b""
-    cost = 0
-    for times, entry in ((plus, "nib_inc"), (minus, "nib_dec")):
-        at = -1
-        moves: list[int] = []
-        for place in np.flatnonzero(times):
-            moves += [0] * ((place - at - 1) // REACH) + [int(place - at - 1) % REACH + 1]
-            at = place
-        if moves:
-            data += _word(entry) + _packed(moves)
-            cost += _COUNT_MOVE * len(moves) + _COUNT_LIST
-    rest = in_counts(plus - (plus > 0), minus - (minus > 0))
-    return Form(data + rest.data, cost + rest.cost)
+    """The same as in_counts(), smaller and slower; what a column counts twice stands before, one place in the head."""
+    twice, again = np.flatnonzero(plus > 1), np.flatnonzero(minus > 1)
+    head = again[:1] if not twice.size and minus.max(initial=0) <= 2 else again[:0]
+    rest = minus - (minus > 0)
+    rest[head] -= 1
+    before = in_counts(plus - (plus > 0), rest)
+    return _moved("move_counts", before, [_count_moves(np.flatnonzero(one)) for one in (plus, minus)], head)
 
 
 def moves_in_sums(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form | None:
     """The same as in_sums(), smaller and slower; None when the column names the first place of a page."""
     if any(one[first::PAGE_PLACES][:1].any() for one in (plus, minus) for first in (0, PAGE_PLACES)):
         return None
-    data = b""
-    cost = 0
-    for times, entry in ((plus, "nib_add"), (minus, "nib_sub")):
-        at = 0
-        moves: list[int] = []
-        for place in np.flatnonzero(times):
-            while place // PAGE_PLACES > at // PAGE_PLACES or place - at > REACH:
-                after = at + REACH
-                at = PAGE_PLACES if after // PAGE_PLACES > at // PAGE_PLACES else after
-                moves.append(0)
-            moves.append(int(place - at))
-            at = int(place)
-        if moves:
-            data += _word(entry) + _packed(moves)
-            cost += _ADD_MOVE * len(moves) + _ADD_LIST
-    rest = in_sums(plus - (plus > 0), minus - (minus > 0))
-    return Form(data + rest.data, cost + rest.cost)
+    twice = in_sums(plus - (plus > 0), minus - (minus > 0))
+    if any((one[PAGE_PLACES:] > 1).any() for one in (plus, minus)):
+        twice = Form(twice.data + _word("kernel_down"), twice.cost + _UP)
+    return _moved("move_sums", twice, [_sum_moves(np.flatnonzero(one)) for one in (plus, minus)])
 
 
 def decode(data: bytes, ends: int) -> tuple[dict[int, int], int]:
-    """What a list does until the address `ends`: byte from the start of the first page -> sum of signs; its length."""
-    blocks = [(block(name), sign) for name, sign in (("add", 1), ("sub", -1), ("inc", 1), ("dec", -1))]
-    moves = {templates().labels[name]: (name, sign) for name, sign in _MOVES}
-    sums: dict[int, int] = {}
+    """What a list does until the address `ends`: place -> sum of signs (sums: those of the second page from 128 on).
+
+    Also its length, without that address.
+    """
+    label = templates().labels
+    blocks = [(block(name), sign, name) for name, sign in (("add", 1), ("sub", -1), ("inc", 1), ("dec", -1))]
+    done: dict[int, int] = {}
     base = at = 0
     while (entry := int.from_bytes(data[at : at + 2], "little")) != ends:
         at += 2
-        if entry == templates().labels["kernel_up"]:
-            base = 256
-        elif entry in moves:
-            name, sign = moves[entry]
-            words = data[at]
-            for place in _walk(data[at + 1 : at + 1 + 2 * words], name in ("nib_add", "nib_sub")):
-                sums[place] = sums.get(place, 0) + sign
-            at += 1 + 2 * words
+        if entry in (label["kernel_up"], label["kernel_down"]):
+            base = PAGE_PLACES if entry == label["kernel_up"] else 0
+        elif entry in (label["move_sums"], label["move_counts"]):
+            lengths = [2 * (count & ~_AGAIN) for count in data[at : at + 2]]
+            if data[at] & _AGAIN:
+                done[data[at + 2]] = done.get(data[at + 2], 0) - 1
+                at += 1
+            at += 2
+            for sign, length in zip((1, -1), lengths, strict=True):
+                for place in _walk(data[at : at + length], entry == label["move_sums"]):
+                    done[place] = done.get(place, 0) + sign
+                at += length
+            break
         else:
-            count, sign = next((n, sign) for one, sign in blocks if (n := one.count(entry)))
-            for place in data[at + count % 2 : at + count % 2 + count]:
-                sums[base + place] = sums.get(base + place, 0) + sign
+            count, sign, name = next((n, sign, name) for one, sign, name in blocks if (n := one.count(entry)))
+            for byte in data[at + count % 2 : at + count % 2 + count]:
+                place = base + byte // 2 if name in ("add", "sub") else byte
+                done[place] = done.get(place, 0) + sign
             at += count + count % 2
-    return sums, at
+    return done, at
 
 
-_MOVES = (("nib_add", 1), ("nib_sub", -1), ("nib_inc", 1), ("nib_dec", -1))
+def _count_moves(places: NDArray[np.intp]) -> list[int]:
+    moves: list[int] = []
+    at = -1
+    for place in places.tolist():
+        moves += [0] * ((place - at - 1) // REACH) + [(place - at - 1) % REACH + 1]
+        at = place
+    return moves
 
 
-def _walk(data: bytes, words: bool) -> Iterator[int]:
-    at = 0 if words else -1
+def _sum_moves(places: NDArray[np.intp]) -> list[int]:
+    moves: list[int] = []
+    at = 0
+    for place in places.tolist():
+        while place // PAGE_PLACES > at // PAGE_PLACES or place - at > REACH:
+            at = _skipped(at)
+            moves.append(0)
+        moves.append(place - at)
+        at = place
+    return moves
+
+
+def _skipped(at: int) -> int:
+    """Where a move of 0 leads: on by REACH, but not past the first place of the next page."""
+    return PAGE_PLACES * (at // PAGE_PLACES + 1) if (at + REACH) // PAGE_PLACES > at // PAGE_PLACES else at + REACH
+
+
+def _moved(label: str, before: Form, lists: Sequence[list[int]], head: Sequence[int] | NDArray[np.intp] = ()) -> Form:
+    """Places that come before, how many words each list of moves has, a place, and the lists, filled up with 0."""
+    words = [-(-len(moves) // 4) for moves in lists]
+    flat = [move for moves, count in zip(lists, words, strict=True) for move in moves + [0] * (4 * count - len(moves))]
+    numbers = bytes([words[0] | (_AGAIN if len(head) else 0), words[1], *map(int, head)])
+    data = _word(label) + numbers + bytes(a << 4 | b for a, b in zip(flat[::2], flat[1::2], strict=True))
+    each, rest = (_COUNT_MOVE, _COUNT_LIST) if label == "move_counts" else (_ADD_MOVE, _ADD_LIST)
+    return Form(before.data + data, before.cost + each * len(flat) + rest, moves=True)
+
+
+def _walk(data: bytes, sums: bool) -> Iterator[int]:
+    """The places that moves name."""
+    at = 0 if sums else -1
     for byte in data:
         for move in (byte >> 4, byte & 15):
+            at = at + move if move else _skipped(at) if sums else at + REACH
             if move:
-                at += move * (2 if words else 1)
                 yield at
-            elif words:
-                at = 256 if (at + 2 * REACH) // 256 > at // 256 else at + 2 * REACH
-            else:
-                at += REACH
 
 
 def _word(label: str) -> bytes:
     return templates().labels[label].to_bytes(2, "little")
-
-
-def _packed(moves: list[int]) -> bytes:
-    """How many words, and four moves in each; the last is filled up with moves that add nothing."""
-    moves = moves + [0] * (-len(moves) % 4)
-    return bytes([len(moves) // 4]) + bytes(a << 4 | b for a, b in zip(moves[::2], moves[1::2], strict=True))
 
 
 def _named(times: NDArray[np.uint8]) -> list[int]:

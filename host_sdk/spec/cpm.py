@@ -62,3 +62,5 @@ CHECK_FROM = 8
 
 FLAG_COUNTS = 1
 """The first layer is counted in bytes; without it, it is summed like the others."""
+FLAG_TAPE = 2
+"""The columns of the counted first layer are records as on a tape."""

@@ -64,7 +64,7 @@ def _cpm_numbers() -> Iterator[tuple[str, int]]:
         yield f"CPM_{name}", getattr(cpm, name)
     for name, offset, _ in cpm.HEADER:
         yield f"CPM_AT_{name.upper()}", offset
-    for name in ("HEADER_BYTES", "CHECK_FROM", "FLAG_COUNTS"):
+    for name in ("HEADER_BYTES", "CHECK_FROM", "FLAG_COUNTS", "FLAG_TAPE"):
         yield f"CPM_{name}", getattr(cpm, name)
 
 
