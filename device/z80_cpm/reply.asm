@@ -2,6 +2,7 @@
 
 ; Begins a reply. The query follows byte by byte with engine_query_add.
 ;   uses: all but IX, IY
+;   size: 9 bytes
 reply_begin:    ld      hl,0
                 ld      (reply_length),hl       ; and reply_passes
                 jp      engine_query_begin
@@ -12,6 +13,7 @@ reply_begin:    ld      hl,0
 ; Actions are performed, and their values shown, only where reply_act is not 0.
 ;   exit: reply_status, reply_length, reply_passes, reply_digest, reply_text
 ;   uses: all but IX, IY
+;   size: 144 bytes
 reply_run:      call    engine_query_end
 _pass:          call    engine_pass
                 ld      hl,reply_passes
@@ -89,12 +91,15 @@ _act:           call    value
 _put:           call    put
                 jr      _character
 
+; Calls the routine whose address is in HL.
+;   size: 1 bytes
 jump_hl:        jp      (hl)
 
 ; What an action gives. There are no pins and there is no clock: all but the dice give 0.
 ;   enter: C the action
 ;   exit: A the value
 ;   uses: AF
+;   size: 15 bytes
 value:          ld      a,c
                 sub     ACTION_DICE
                 ld      a,0
@@ -108,6 +113,7 @@ _modulo:        sub     6
 ; Appends a character to the reply, up to MAX_REPLY.
 ;   enter: A the character
 ;   uses: AF, DE
+;   size: 22 bytes
 put:            push    hl
                 ld      hl,reply_length
                 ld      e,a
