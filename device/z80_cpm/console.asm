@@ -178,7 +178,7 @@ console_reply:  push    hl
 ; Asks the model and shows its reply while it is made.
 ;   enter: HL the query, B its length (not 0)
 ;   uses: all but IX, IY
-;   size: 44 bytes
+;   size: 36 bytes
 console_ask:    ld      a,(IMAGE_ADDRESS+CPM_AT_MAX_QUERY)
                 cp      b
                 jr      c,_too_long
@@ -187,14 +187,7 @@ console_ask:    ld      a,(IMAGE_ADDRESS+CPM_AT_MAX_QUERY)
                 call    reply_begin
                 pop     bc
                 pop     hl
-_query:         ld      a,(hl)
-                inc     hl
-                push    hl
-                push    bc
-                call    engine_query_add
-                pop     bc
-                pop     hl
-                djnz    _query
+                call    reply_query
                 ld      hl,show
                 ld      (reply_each),hl
                 ld      a,1

@@ -130,8 +130,16 @@ _large:         or      a
 ; Loads the model FCB.ULB. What is in memory stays until the file's header is found right.
 ;   exit: A a status, Z when it is OK; model_status
 ;   uses: all but IX, IY
-;   size: 9 bytes
+;   size: 27 bytes
 disk_load:      ld      hl,ending_model
+                ld      de,FCB
+                call    disk_ending
+                call    disk_load_file
+                cp      STATUS_NO_MODEL
+                jr      z,_upload
+                or      a
+                ret
+_upload:        ld      hl,ending_upload        ; whole, if its commit was cut between deleting and renaming
                 ld      de,FCB
                 call    disk_ending
                 ; fall through

@@ -1,11 +1,28 @@
 ; Makes replies: spells characters, or picks a text and performs its action. Used by frames and by the console alike.
 
-; Begins a reply. The query follows byte by byte with engine_query_add.
+; Begins a reply. The query follows, in one part or more, with reply_query.
 ;   uses: all but IX, IY
 ;   size: 9 bytes
 reply_begin:    ld      hl,0
                 ld      (reply_length),hl       ; and reply_passes
                 jp      engine_query_begin
+
+; Adds a part of the query.
+;   enter: HL the bytes, B how many
+;   exit: HL behind them
+;   uses: all but IX, IY
+;   size: 15 bytes
+reply_query:    inc     b
+                jr      _any
+_byte:          ld      a,(hl)
+                inc     hl
+                push    hl
+                push    bc
+                call    engine_query_add
+                pop     bc
+                pop     hl
+_any:           djnz    _byte
+                ret
 
 ; Makes the reply to the query. After each pass reply_each is called, a routine
 ;   enter: A the length of the text before this pass

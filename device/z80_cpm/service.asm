@@ -226,7 +226,7 @@ _none:          ld      a,e
 ;   enter: HL its offset, the bytes behind it, C how many
 ;   exit: A a status
 ;   uses: all but IX, IY
-;   size: 64 bytes
+;   size: 53 bytes
 take:           ld      a,(model_status)
                 or      a
                 ret     nz
@@ -260,16 +260,7 @@ _first:         ld      b,c
                 call    z,reply_begin
                 pop     bc
                 pop     hl
-                inc     b
-                jr      _any
-_byte:          ld      a,(hl)
-                inc     hl
-                push    hl
-                push    bc
-                call    engine_query_add
-                pop     bc
-                pop     hl
-_any:           djnz    _byte
+                call    reply_query
 _taken:         xor     a
                 ret
 
