@@ -65,17 +65,18 @@ port_value_t port_action(uint8_t action) {
         number.decimals = 2;
         break;
     case ACTION_TEMPERATURE:
-        /* 314 mV at 25 C, 1.06 mV per degree, 1100 mV / 1024 per step: reading * 1.0134 - 271.
+        /* 314 mV at 25 C, 1.06 mV per degree, 1100 mV / 1024 per step: reading * 1.0134 - 271;
+         * 55 / 4096 is .0134.
          * +-10 degrees without calibration (datasheet 23.8). */
         reading = convert(REFERENCE_INTERNAL | CHANNEL_TEMPERATURE, SETTLE);
-        number.value = (int16_t)(reading + reading / 75) - 271;
+        number.value = (int16_t)(reading + (reading * 55U >> 12)) - 271;
         break;
     case ACTION_UPTIME:
         number.value = (int32_t)port_uptime_s();
         break;
     case ACTION_DICE:
-        number.value =
-            (uint16_t)port_cycles() % 6 + 1; /* the moment a person asks is chance enough */
+        /* The moment a person asks is chance enough. */
+        number.value = (uint8_t)port_cycles() * 6U / 256 + 1;
         break;
     }
     return number;

@@ -3,7 +3,6 @@
 
 #include <avr/interrupt.h>
 #include <avr/io.h>
-#include <avr/power.h>
 #include <util/atomic.h>
 
 #include "board.h"
@@ -15,7 +14,6 @@ static volatile uint16_t overflows, overflows_high;
 static volatile uint8_t until_blink; /* overflows; 0: the LED does not blink */
 
 void clock_begin(void) {
-    power_timer1_enable();
     TCCR1A = 0;
     TCCR1B = _BV(CS10); /* every cycle */
     TIMSK1 = _BV(TOIE1);

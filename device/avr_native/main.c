@@ -2,7 +2,6 @@
 #include <avr/interrupt.h>
 #include <avr/io.h>
 #include <avr/pgmspace.h>
-#include <avr/power.h>
 #include <avr/sleep.h>
 #include <avr/wdt.h>
 
@@ -89,7 +88,7 @@ void port_idle(void) {
 
 int main(void) {
     wdt_disable();
-    power_all_disable(); /* what is used switches itself on */
+    PRR = (uint8_t) ~(_BV(PRUSART0) | _BV(PRTIM1)); /* the ADC switches itself on and off */
     ACSR = _BV(ACD);
     set_sleep_mode(SLEEP_MODE_IDLE);
     uart_begin();

@@ -1,4 +1,5 @@
-/* The tape in program flash: a position is an address, reading is LPM. */
+/* The tape in program flash: a position is an address, reading is LPM. In a sketch there is no
+ * store. */
 #ifndef TAPE_H
 #define TAPE_H
 
@@ -25,6 +26,13 @@ static inline uint16_t tape_word(tape_t *tape) {
     uint8_t low = tape_next(tape);
     return (uint16_t)(tape_next(tape) << 8 | low);
 }
+
+#ifdef TAPE_STORE
+#include "store.h"
+#else
+/* One byte of the image, slower. */
+static inline uint8_t tape_read(uint16_t offset) { return pgm_read_byte(MODEL_ADDRESS + offset); }
+#endif
 
 /* Constant text that the port keeps beside its code: where it lies, and one byte of it. */
 #define TAPE_TEXT PROGMEM

@@ -3,7 +3,6 @@
 
 #include <avr/interrupt.h>
 #include <avr/io.h>
-#include <avr/power.h>
 #include <avr/sleep.h>
 
 #include "board.h"
@@ -23,7 +22,6 @@ static uint8_t tail;
 
 void uart_begin(void) {
     /* The bootloader may jump here without a reset: every register is written. */
-    power_usart0_enable();
     UBRR0 = DIVISOR;
     UCSR0A = _BV(U2X0);
     UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);

@@ -29,15 +29,14 @@ static void put_prompt(void) {
 
 void console_begin(uint8_t status) {
     static const char greeting[] TAPE_TEXT = "\r\nmicroLM on ";
-    static const char none[] TAPE_TEXT = ": no model, flash one";
-    static const char bad[] TAPE_TEXT = ": model unusable, flash it again";
+    static const char none[] TAPE_TEXT = ": no sound model, flash one";
     model = status;
     put_text(greeting);
     const char *name = port_facts->board;
     for (uint8_t c, left = sizeof port_facts->board; left && (c = tape_text(name)); left--, name++)
         port_send(c);
     if (status != STATUS_OK)
-        put_text(status == STATUS_NO_MODEL ? none : bad);
+        put_text(none);
     put_prompt();
 }
 

@@ -1,11 +1,13 @@
 /* Sparse integer network on a tape (docs/semantics.md, docs/image.md).
  *
  * The first layer is counted a byte a row. Its query half is the same in every pass of a character
- * model and waits in the kernel's cache; the sums of a reply model start from it. */
+ * model and waits in the kernel's cache; the sums of a reply model start from it. Small reply
+ * models count their buckets instead, and the first layer is pushed like every other. */
 #include "engine.h"
 
 #include <string.h>
 
+#include "bits.h"
 #include "crc.h"
 #include "image.h"
 #include "kernel.h"
@@ -20,13 +22,11 @@ static uint8_t context[CONTEXT_MAX];
 static uint16_t digest;
 static uint8_t unfolded; /* columns in the counts */
 
-/* The finished last layer: where its rows are. */
-static bool outputs_in_b;
-static tape_t outputs_shape;
+static bool outputs_in_b; /* of the finished last layer */
 
 static void count_query(uint16_t hash) {
     kernel_count(hash & image.query_mask);
-    if (++unfolded == FOLD_EVERY) {
+    if (image.form == FORM_TABLE && ++unfolded == FOLD_EVERY) {
         kernel_fold();
         unfolded = 0;
     }
@@ -44,32 +44,28 @@ void engine_query_add(uint8_t byte) { text_query_add(byte, count_query); }
 
 void engine_query_end(void) {
     engine_query_add(' ');
-    kernel_begin();
+    if (image.form == FORM_TABLE)
+        kernel_begin();
 }
 
 uint8_t engine_pass(void) {
     if (image.kind == KIND_CHARACTER)
         kernel_context(context);
-    tape_t tape = tape_at(image.second);
-    bool in_b = false;
-    for (uint8_t left = image.layers; --left;) {
-        tape = kernel_push(tape, in_b);
-        in_b = !in_b;
-    }
-    outputs_shape = tape;
-    outputs_in_b = in_b;
-    return kernel_choose(tape, in_b, &digest);
+#ifdef TAPE_STORE
+    if (image.form == FORM_BITS)
+        outputs_in_b = bits_pass();
+    else
+#endif
+        outputs_in_b = kernel_push(tape_at(image.second), image.layers - 1);
+    return kernel_choose(outputs_in_b, &digest);
 }
 
 int16_t engine_output(uint8_t row) {
-    tape_t tape = outputs_shape;
     uint8_t place = row;
-    uint8_t first = tape_next(&tape);
-    uint8_t groups = tape_next(&tape);
-    uint8_t shift = tape_next(&tape);
-    for (; --groups && row >= first; first += GROUP_ROWS)
+    uint8_t first = image.output_first;
+    for (uint8_t groups = image.output_groups; --groups && row >= first; first += GROUP_ROWS)
         place++;
-    return (int16_t)(kernel_get(outputs_in_b, place) - PRESET) >> shift;
+    return (int16_t)(kernel_get(outputs_in_b, place) - PRESET) >> image.output_shift;
 }
 
 void engine_context_add(uint8_t character) {

@@ -2,6 +2,7 @@
 #include "frame.h"
 
 #include "crc.h"
+#include "near.h"
 #include "port.h"
 
 #define HEAD 2 /* type and seq */
@@ -10,60 +11,60 @@
 frame_t frame_in;
 uint8_t frame_in_length;
 
-static bool open;
-static bool escaped;
-static uint8_t high; /* 80h when the next byte has bit 7 set */
-static uint8_t received;
-static uint16_t crc_in;
+/* The frame that is coming in. */
+typedef struct {
+    bool open;
+    bool escaped;
+    uint8_t high; /* 80h when the next byte has bit 7 set */
+    uint8_t received;
+    uint16_t crc;
+} receiver_t;
+
+static receiver_t receiver;
 static uint16_t crc_out;
 
-static void start(void) {
-    open = true;
-    escaped = false;
-    high = 0;
-    received = 0;
-    crc_in = CRC_START;
-}
-
 frame_event_t frame_receive(uint8_t byte) {
+    receiver_t *in = &receiver;
+    NEAR(in);
     if (byte == FRAME_FLAG) {
-        bool sound = open && received >= HEAD + TAIL && crc_in == CRC_GOOD;
-        start(); /* a flag that ends no sound frame begins one */
-        if (!sound)
-            return FRAME_PARTIAL;
-        open = false;
-        return FRAME_COMPLETE;
+        bool sound = in->open && in->received >= HEAD + TAIL && in->crc == CRC_GOOD;
+        in->open = !sound; /* a flag that ends no sound frame begins one */
+        in->escaped = false;
+        in->high = 0;
+        in->received = 0;
+        in->crc = CRC_START;
+        return sound ? FRAME_COMPLETE : FRAME_PARTIAL;
     }
-    if (!open)
+    if (!in->open)
         return FRAME_TEXT;
     if (byte == FRAME_ESCAPE) {
-        escaped = true;
+        in->escaped = true;
         return FRAME_PARTIAL;
     }
     if (byte == FRAME_HIGH) {
-        high = 0x80;
+        in->high = 0x80;
         return FRAME_PARTIAL;
     }
-    if (escaped)
+    if (in->escaped)
         byte ^= FRAME_XOR;
-    byte |= high;
-    escaped = false;
-    high = 0;
-    if (received == sizeof frame_in) {
-        open = false; /* no frame is so long: noise */
+    byte |= in->high;
+    in->escaped = false;
+    in->high = 0;
+    if (in->received == sizeof frame_in) {
+        in->open = false; /* no frame is so long: noise */
         return FRAME_PARTIAL;
     }
-    ((uint8_t *)&frame_in)[received++] = byte;
-    crc_in = crc_update(crc_in, byte);
-    frame_in_length = received - HEAD - TAIL;
+    ((uint8_t *)&frame_in)[in->received++] = byte;
+    in->crc = crc_update(in->crc, byte);
+    frame_in_length = in->received - HEAD - TAIL;
     return FRAME_PARTIAL;
 }
 
-bool frame_open(void) { return open; }
+bool frame_open(void) { return receiver.open; }
 
 uint8_t frame_abandon(void) {
-    open = false;
-    return received;
+    receiver.open = false;
+    return receiver.received;
 }
 
 static void put_escaped(uint8_t byte) {

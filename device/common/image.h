@@ -22,8 +22,13 @@ typedef struct __attribute__((packed)) {
     uint8_t classes;
     uint8_t zero;
     uint8_t floor;
+    uint8_t lift;
     uint8_t first_places; /* 0 means 256 */
     uint8_t features;     /* of queries: QUERY_... */
+    uint8_t form;         /* FORM_... */
+    uint8_t output_first; /* of the last layer: rows of its first group, groups, shift */
+    uint8_t output_groups;
+    uint8_t output_shift;
     uint16_t charset;
     uint16_t replies;
     uint16_t name;
@@ -34,10 +39,11 @@ typedef struct __attribute__((packed)) {
 
 extern image_t image; /* valid after image_open() */
 
-/* Reads the header and checks the image: a STATUS_... */
-uint8_t image_open(void);
+/* Reads the header and checks the image, which should begin with `magic`: a STATUS_... */
+uint8_t image_open(uint16_t magic);
 
-uint8_t image_byte(uint16_t offset);
-uint16_t image_word(uint16_t offset);
+/* Bytes from an offset on. */
+void image_seek(uint16_t offset);
+uint8_t image_next(void);
 
 #endif

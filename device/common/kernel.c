@@ -35,6 +35,10 @@ static column_t open_column(tape_t *tape, uint8_t length) {
 }
 
 void kernel_count(uint16_t bucket) {
+    if (image.form != FORM_TABLE) {
+        page_a.counts[bucket]++;
+        return;
+    }
     /* The table has the offset of every fourth column. */
     tape_t tape = tape_at(image.table + bucket / BLOCK_COLUMNS * 2);
     tape = tape_at(tape_word(&tape));
@@ -82,9 +86,9 @@ void kernel_fold(void) {
 /* Whether the counts of a character model would not fit a byte, and sums are formed instead. */
 static bool sums_needed(void) { return (uint8_t)(image.zero - image.floor) >= SUMS_ZERO; }
 
-/* The first layer's sums from the counts in B; its biases are so far behind the tape's start. */
-static void start_first(uint16_t offset) {
-    tape_t tape = tape_at(image.tape + offset);
+/* The first layer's sums from the counts in B. */
+static void start_first(void) {
+    tape_t tape = tape_at(image.tape);
     uint8_t place = 0;
     do
         page_a.sums[place] = (uint16_t)(page_b[place] * INPUT_SCALE + tape_word(&tape));
@@ -94,13 +98,14 @@ static void start_first(uint16_t offset) {
 void kernel_begin(void) {
     kernel_fold();
     if (image.kind != KIND_CHARACTER) {
-        start_first(0);
+        start_first();
         return;
     }
     tape_t tape = tape_at(image.tape);
     uint8_t place = 0;
     do {
-        int16_t count = (int16_t)page_b[place] - (int8_t)tape_next(&tape) + image.zero;
+        int16_t lift = image.lift ? image.lift : image.zero - (int8_t)tape_next(&tape);
+        int16_t count = (int16_t)page_b[place] + lift;
         cache[place] = count < image.floor ? image.floor : (uint8_t)count;
     } while (++place != image.first_places);
 }
@@ -124,7 +129,7 @@ void kernel_context(const uint8_t *context) {
     do
         page_b[place] += cache[place] - SUMS_ZERO;
     while (++place != image.first_places);
-    start_first((uint8_t)(image.first_places - 1) + 1);
+    start_first();
 }
 
 static tape_t add_column(tape_t tape, uint8_t length, uint16_t *sums, uint16_t x) {
@@ -150,6 +155,12 @@ static tape_t add_column(tape_t tape, uint8_t length, uint16_t *sums, uint16_t x
 
 uint16_t kernel_get(bool in_b, uint8_t place) { return (in_b ? page_b : page_a.sums)[place]; }
 
+void kernel_put(bool in_b, uint8_t place, uint16_t sum) {
+    (in_b ? page_b : page_a.sums)[place] = sum;
+}
+
+uint8_t kernel_bucket(uint8_t bucket) { return page_a.counts[bucket]; }
+
 static tape_t start_sums(tape_t tape, uint16_t *sums) {
     uint16_t places = 4 * tape_next(&tape);
     for (uint16_t place = 0; place < places; place++)
@@ -161,7 +172,7 @@ static tape_t start_sums(tape_t tape, uint16_t *sums) {
     return tape;
 }
 
-tape_t kernel_push(tape_t tape, bool from_b) {
+static tape_t push_layer(tape_t tape, bool from_b) {
     const uint16_t *done = from_b ? page_b : page_a.sums;
     uint16_t *sums = from_b ? page_a.sums : page_b;
     tape = start_sums(tape, sums);
@@ -197,16 +208,23 @@ tape_t kernel_push(tape_t tape, bool from_b) {
     return tape;
 }
 
-uint8_t kernel_choose(tape_t tape, bool in_b, uint16_t *digest) {
+bool kernel_push(tape_t tape, uint8_t layers) {
+    bool in_b = false;
+    for (; layers; layers--) {
+        tape = push_layer(tape, in_b);
+        in_b = !in_b;
+    }
+    return in_b;
+}
+
+uint8_t kernel_choose(bool in_b, uint16_t *digest) {
     const uint16_t *sums = in_b ? page_b : page_a.sums;
-    uint8_t left = tape_next(&tape);
-    uint8_t groups = tape_next(&tape);
-    uint8_t shift = tape_next(&tape);
+    uint8_t left = image.output_first;
     uint8_t row = 0, best = 0;
     int16_t most = INT16_MIN;
-    for (; groups; groups--, left = GROUP_ROWS, sums++)
+    for (uint8_t groups = image.output_groups; groups; groups--, left = GROUP_ROWS, sums++)
         do {
-            int16_t output = (int16_t)(*sums++ - PRESET) >> shift;
+            int16_t output = (int16_t)(*sums++ - PRESET) >> image.output_shift;
             if (output > most) {
                 most = output;
                 best = row;

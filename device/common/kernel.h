@@ -12,8 +12,8 @@
 
 #include "tape.h"
 
-/* A query: clears counts and B, counts the first layer's column of a bucket, moves signed counts to
- * B before they can wrap. */
+/* A query: clears counts and B, counts a bucket itself or, in FORM_TABLE, its column of the first
+ * layer, moves signed counts of rows to B before they can wrap. */
 void kernel_clear(void);
 void kernel_count(uint16_t bucket);
 void kernel_fold(void);
@@ -25,16 +25,17 @@ void kernel_begin(void);
 /* The counts of a pass: the query's share and every n-gram of a context. */
 void kernel_context(const uint8_t *context);
 
-/* Starts the sums of a layer and pushes each active row of the layer before it through its column.
- * That layer is in B or A, the new one in the other. Sums wrap modulo 2^16. The tape stands on the
- * start of the new layer; returns the tape behind its columns. */
-tape_t kernel_push(tape_t tape, bool from_b);
+/* So many layers, the one before them being in A: starts the sums of each in the other page and
+ * pushes each active row of the layer before through its column. Sums wrap modulo 2^16. The tape
+ * stands on the start of the first; returns whether the last one is in B. */
+bool kernel_push(tape_t tape, uint8_t layers);
 
-/* The first largest output of the last layer, on whose shape the tape stands; adds all outputs to
- * the digest. */
-uint8_t kernel_choose(tape_t tape, bool in_b, uint16_t *digest);
+/* The first largest output of the last layer; adds all outputs to the digest. */
+uint8_t kernel_choose(bool in_b, uint16_t *digest);
 
-/* A sum. */
+/* A sum, and the count of a bucket where buckets are counted first. */
 uint16_t kernel_get(bool in_b, uint8_t place);
+void kernel_put(bool in_b, uint8_t place, uint16_t sum);
+uint8_t kernel_bucket(uint8_t bucket);
 
 #endif

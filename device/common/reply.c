@@ -5,8 +5,8 @@
 
 #include "engine.h"
 #include "image.h"
+#include "near.h"
 #include "port.h"
-#include "tape.h"
 
 reply_t reply;
 static uint32_t started;
@@ -55,12 +55,17 @@ static void put_value(port_value_t number) {
 }
 
 static void put_reply(uint8_t class, bool act) {
-    tape_t tape = tape_at(image_word(image.replies + 2 * class));
-    uint8_t action = tape_next(&tape);
+    image_seek(image.replies);
+    uint8_t action = image_next();
+    for (; class; class --) {
+        while (image_next())
+            ;
+        action = image_next();
+    }
     port_value_t number = {0, 0};
     if (act && action != ACTION_NONE)
         number = port_action(action);
-    for (uint8_t c; (c = tape_next(&tape));)
+    for (uint8_t c; (c = image_next());)
         if (c != VALUE_MARK) {
             put((char)c);
         } else if (act) {
@@ -72,33 +77,36 @@ static void put_reply(uint8_t class, bool act) {
 }
 
 void reply_run(bool act, reply_pass_t each) {
+    reply_t *r = &reply;
+    NEAR(r);
     start_lap();
     engine_query_end();
-    add_lap(&reply.query_cycles);
+    add_lap(&r->query_cycles);
 
-    reply.status = STATUS_OK;
+    r->status = STATUS_OK;
     for (bool last = false; !last;) {
-        uint8_t from = reply.length;
+        uint8_t from = r->length;
         start_lap();
         uint8_t class = engine_pass();
         if (image.kind == KIND_CHARACTER && class != image.classes - 1) {
-            char c = (char)image_byte(image.charset + class);
+            image_seek(image.charset + class);
+            char c = (char)image_next();
             put(c);
             engine_context_add((uint8_t)c);
-            last = reply.length == image.max_reply;
+            last = r->length == image.max_reply;
         } else {
             last = true;
         }
-        uint32_t cycles = add_lap(&reply.cycles);
-        if (!reply.passes++)
-            reply.first_cycles = cycles;
-        if (cycles > reply.max_cycles)
-            reply.max_cycles = cycles;
-        reply.digest = engine_digest();
+        uint32_t cycles = add_lap(&r->cycles);
+        if (!r->passes++)
+            r->first_cycles = cycles;
+        if (cycles > r->max_cycles)
+            r->max_cycles = cycles;
+        r->digest = engine_digest();
         if (image.kind == KIND_REPLY)
             put_reply(class, act);
         if (!each(from) && !last) {
-            reply.status = STATUS_STOPPED;
+            r->status = STATUS_STOPPED;
             return;
         }
     }

@@ -11,10 +11,12 @@
 #include "reply.h"
 #include "spec.h"
 #include "tape.h"
+#include "upload.h"
 
 #define LOGITS_PER_FRAME ((MAX_PAYLOAD - 2) / 2)
 #define NO_SEQ 0
-#define PAUSE_CYCLES 0x100000 /* 66 ms at 16 MHz: longer than between two bytes of a host */
+#define PAUSE_64K                                                                                  \
+    16 /* times 2^16 cycles: 66 ms at 16 MHz, longer than between two bytes of a host */
 
 static uint8_t status;       /* of the model */
 static uint8_t seq;          /* of the request being answered */
@@ -22,8 +24,11 @@ static uint8_t answered_seq; /* of the last CHAT: repeated, it is answered from 
 static uint8_t query_length;
 static bool verifying;
 
+/* Begins an answer. */
+static __attribute__((noinline)) void begin(uint8_t type) { frame_begin(type, seq); }
+
 static void acknowledge(uint8_t code, uint16_t value) {
-    frame_begin(OP_ACK, seq);
+    begin(OP_ACK);
     frame_byte(code);
     frame_word(value);
     frame_end();
@@ -37,28 +42,40 @@ static void put_facts(uint8_t from, uint8_t to) {
 
 static void hello(void) {
     answered_seq = NO_SEQ;
-    frame_begin(OP_IS_HELLO, seq);
+    begin(OP_IS_HELLO);
     put_facts(0, offsetof(port_facts_t, abi));
     frame_byte(status);
     if (status == STATUS_OK) {
         frame_byte(image.max_query);
         frame_bytes(&image.model_crc, sizeof image.model_crc);
-        tape_t name = tape_at(image.name);
-        for (uint8_t c; (c = tape_next(&name));)
+        image_seek(image.name);
+        for (uint8_t c; (c = image_next());)
             frame_byte(c);
     }
     frame_end();
 }
 
 static void info(void) {
-    frame_begin(OP_IS_INFO, seq);
+    begin(OP_IS_INFO);
     put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
     frame_byte(status);
     frame_word(status == STATUS_OK ? image.length : 0);
     frame_word(port_stack_bytes());
     uint32_t uptime = port_uptime_s();
-    frame_bytes(&uptime, sizeof uptime);
+    frame_word((uint16_t)uptime);
+    frame_word((uint16_t)(uptime >> 16));
+    frame_byte(store_open);
     frame_end();
+}
+
+/* Opens the model in the store, or if there is none the one in the main memory. */
+static void open_model(void) {
+    store_open = true;
+    status = image_open(IMAGE_MAGIC);
+    if (status != STATUS_OK) {
+        store_open = false;
+        status = image_open(IMAGE_MAGIC);
+    }
 }
 
 /* Takes the part of a query at `offset`; a part that was taken before is not taken twice. */
@@ -67,14 +84,12 @@ static uint8_t take_query(uint8_t offset, const uint8_t *bytes, uint8_t count) {
         return status;
     if (offset + count > image.max_query)
         return STATUS_TOO_LONG;
-    if (offset == 0)
+    if (offset == 0) {
         query_length = 0;
-    else if (offset + count == query_length)
-        return STATUS_OK;
-    if (offset != query_length)
-        return STATUS_BAD_ORDER;
-    if (offset == 0)
         reply_begin();
+    } else if (offset != query_length) {
+        return offset + count == query_length ? STATUS_OK : STATUS_BAD_ORDER;
+    }
     reply_query(bytes, count);
     query_length += count;
     return STATUS_OK;
@@ -89,7 +104,7 @@ static bool stop_requested(void) {
 }
 
 static void send_text(uint8_t from) {
-    frame_begin(OP_TEXT, seq);
+    begin(OP_TEXT);
     frame_byte(from);
     frame_bytes(reply.text + from, reply.length - from);
     frame_end();
@@ -98,7 +113,7 @@ static void send_text(uint8_t from) {
 static void send_outputs(void) {
     uint8_t count = image.classes;
     for (uint8_t i = 0; i < count;) {
-        frame_begin(OP_LOGITS, seq);
+        begin(OP_LOGITS);
         frame_byte(reply.passes - 1);
         frame_byte(i);
         uint8_t part = count - i < LOGITS_PER_FRAME ? count - i : LOGITS_PER_FRAME;
@@ -109,7 +124,7 @@ static void send_outputs(void) {
 }
 
 static void send_end(void) {
-    frame_begin(OP_END, seq);
+    begin(OP_END);
     frame_bytes(&reply, REPLY_END_BYTES);
     frame_end();
 }
@@ -138,64 +153,76 @@ static void chat(void) {
         return;
     }
     verifying = frame_in.payload[0] & CHAT_VERIFY;
-    uint8_t asked = seq;
     reply_run(!verifying, send_pass);
-    seq = answered_seq = asked;
+    answered_seq = seq;
     query_length = 0;
     send_end();
 }
 
 static void answer(void) {
+    const uint8_t *payload = frame_in.payload;
+    uint8_t count = frame_in_length;
+    uint8_t code = STATUS_OK;
+    uint16_t value = 0;
     seq = frame_in.seq;
     switch (frame_in.type) {
     case OP_HELLO:
         hello();
-        break;
+        return;
     case OP_INFO:
         info();
-        break;
-    case OP_QUERY:
-        if (frame_in_length < 1) {
-            acknowledge(STATUS_BAD_LENGTH, frame_in_length);
-            break;
-        }
-        acknowledge(take_query(frame_in.payload[0], frame_in.payload + 1, frame_in_length - 1),
-                    status == STATUS_OK ? image.max_query : 0);
-        break;
+        return;
     case OP_CHAT:
         chat();
+        return;
+    case OP_QUERY:
+        code = STATUS_BAD_LENGTH;
+        if (count) {
+            code = take_query(payload[0], payload + 1, count - 1);
+            value = image.max_query;
+        }
         break;
-    case OP_STOP:
-        acknowledge(STATUS_OK, 0); /* nothing is running */
-        break;
+    case OP_STOP: /* nothing is running */
     case OP_SLEEP:
-        acknowledge(STATUS_OK, 0);
-        port_power_down();
         break;
     case OP_BEGIN:
+        code = upload_begin(payload, count);
+        open_model();
+        break;
     case OP_DATA:
+        code = upload_data(payload, count);
+        break;
     case OP_COMMIT:
+        code = upload_commit();
+        open_model();
+        break;
     case OP_LOAD:
-        acknowledge(STATUS_UNSUPPORTED, 0);
+        code = STATUS_UNSUPPORTED;
         break;
     default:
-        acknowledge(STATUS_UNKNOWN, frame_in.type);
+        code = STATUS_UNKNOWN;
+        value = frame_in.type;
     }
+    acknowledge(code, value);
+    if (frame_in.type == OP_SLEEP)
+        port_power_down();
 }
 
+static uint16_t clock_64k(void) { return (uint16_t)(port_cycles() >> 16); }
+
 void service_run(void) {
-    status = image_open();
+    open_model();
     console_begin(status);
-    uint32_t heard = 0;
+    uint16_t heard = 0;
     for (;;) {
         int16_t byte = port_receive();
         if (byte < 0) {
-            if (frame_open() && port_cycles() - heard > PAUSE_CYCLES)
+            if (frame_open() && (uint16_t)(clock_64k() - heard) > PAUSE_64K)
                 console_unframe(); /* a person typed '~' */
             port_idle();
             continue;
         }
-        heard = port_cycles();
+        heard = clock_64k();
         switch (frame_receive((uint8_t)byte)) {
         case FRAME_COMPLETE:
             answer();

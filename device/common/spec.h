@@ -46,6 +46,8 @@
 #define HELLO_CYCLES 4
 #define HELLO_UPLOAD 8
 #define CHAT_VERIFY 1
+#define SLOT_MAIN 0
+#define SLOT_EEPROM 1
 #define ACTION_NONE 0
 #define ACTION_LED_ON 1
 #define ACTION_LED_OFF 2
@@ -58,6 +60,9 @@
 #define ACTION_DICE 9
 #define KIND_CHARACTER 0
 #define KIND_REPLY 1
+#define FORM_TABLE 0
+#define FORM_BUCKETS 1
+#define FORM_BITS 2
 #define LAYER_SATURATE 1
 #define LAYER_COUNTS 2
 #define QUERY_ZONES 7
@@ -83,17 +88,22 @@
 #define AT_CLASSES 0x14
 #define AT_ZERO 0x15
 #define AT_FLOOR 0x16
-#define AT_FIRST_PLACES 0x17
-#define AT_FEATURES 0x18
-#define AT_CHARSET 0x19
-#define AT_REPLIES 0x1B
-#define AT_NAME 0x1D
-#define AT_TAPE 0x1F
-#define AT_TABLE 0x21
-#define AT_SECOND 0x23
-#define IMAGE_HEADER_BYTES 0x25
+#define AT_LIFT 0x17
+#define AT_FIRST_PLACES 0x18
+#define AT_FEATURES 0x19
+#define AT_FORM 0x1A
+#define AT_OUTPUT_FIRST 0x1B
+#define AT_OUTPUT_GROUPS 0x1C
+#define AT_OUTPUT_SHIFT 0x1D
+#define AT_CHARSET 0x1E
+#define AT_REPLIES 0x20
+#define AT_NAME 0x22
+#define AT_TAPE 0x24
+#define AT_TABLE 0x26
+#define AT_SECOND 0x28
+#define IMAGE_HEADER_BYTES 0x2A
 #define IMAGE_CHECK_FROM 8
-#define MODEL_ADDRESS 0x1900
+#define MODEL_ADDRESS 0x1B80
 #define PLACES 0x100
 #define SUMS_ZERO 0x80
 #define GROUP_ROWS 0x0E
@@ -102,7 +112,7 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0x9660
+#define SPEC_SUM 0x8A0D
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

@@ -3,51 +3,61 @@
 
 #include <stdbool.h>
 
+#include "near.h"
 #include "spec.h"
 
 #define BASE 31
 #define ZONE_STEP (7U * BASE * BASE * BASE) /* a window's hash starts at 7 times its zone */
 
-static uint8_t first, second; /* the two characters before */
-static bool started;
-static uint8_t zones;         /* still to come */
-static uint8_t windows;       /* still to come in this zone */
-static uint16_t zone_hash;
-static bool words;
-static uint16_t word;
+/* Of the query that is coming in. */
+typedef struct {
+    uint8_t first, second; /* the two characters before */
+    bool started;
+    uint8_t zones;   /* still to come */
+    uint8_t windows; /* still to come in this zone */
+    bool words;
+    uint16_t zone_hash;
+    uint16_t word;
+} query_t;
+
+static query_t query;
 
 uint8_t text_lower(uint8_t byte) { return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte; }
 
 void text_query_begin(uint8_t features) {
-    second = ' ';
-    started = false;
-    zones = features & QUERY_ZONES;
-    words = features & QUERY_WORDS;
-    windows = ZONE_WINDOWS;
-    zone_hash = 0;
-    word = WORD_START;
+    query_t *q = &query;
+    NEAR(q);
+    q->second = ' ';
+    q->started = false;
+    q->zones = features & QUERY_ZONES;
+    q->words = features & QUERY_WORDS;
+    q->windows = ZONE_WINDOWS;
+    q->zone_hash = 0;
+    q->word = WORD_START;
 }
 
 void text_query_add(uint8_t byte, text_hash_t use) {
+    query_t *q = &query;
+    NEAR(q);
     byte = text_lower(byte);
-    if (started) {
-        use((uint16_t)((uint16_t)(first * BASE + second) * BASE + byte + zone_hash));
-        if (!--windows && zones) {
-            zones--;
-            windows = ZONE_WINDOWS;
-            zone_hash += (uint16_t)ZONE_STEP;
+    if (q->started) {
+        use((uint16_t)((uint16_t)(q->first * BASE + q->second) * BASE + byte + q->zone_hash));
+        if (!--q->windows && q->zones) {
+            q->zones--;
+            q->windows = ZONE_WINDOWS;
+            q->zone_hash += (uint16_t)ZONE_STEP;
         }
     }
     if (byte != ' ') {
-        word = word * BASE + byte;
+        q->word = q->word * BASE + byte;
     } else {
-        if (words && second != ' ')
-            use(word);
-        word = WORD_START;
+        if (q->words && q->second != ' ')
+            use(q->word);
+        q->word = WORD_START;
     }
-    started = true;
-    first = second;
-    second = byte;
+    q->started = true;
+    q->first = q->second;
+    q->second = byte;
 }
 
 void text_context(const uint8_t *context, uint8_t length, text_hash_t use) {

@@ -14,7 +14,7 @@ from host_sdk.cli.show import print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
-from host_sdk.flash.deploy import PROGRAMMERS
+from host_sdk.flash.deploy import MEMORIES, PROGRAMMERS
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import read_queries
 from host_sdk.report.energy import estimate
@@ -75,19 +75,28 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 @click.option("--board", metavar="NAME", help="The kind of board, where bootloaders look alike (see `ulm boards`).")
 @click.option("--yes", is_flag=True, help="Replace a foreign program.")
 @click.option("--programmer", type=click.Choice(PROGRAMMERS), default="stk500", show_default=True)
+@click.option("--memory", type=click.Choice(MEMORIES), default="flash", show_default=True, help="Where MODEL goes.")
 @_json
-def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, as_json: bool) -> None:
-    """Put the runtime and MODEL on the board at ADDRESS. Only pages that differ are written."""
+def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str, as_json: bool) -> None:
+    """Put the runtime and MODEL on the board at ADDRESS. Only pages that differ are written.
+
+    A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
+    """
     wanted = Model.load(model)
     with Device(address, bare=True) as device, progress_bar(f"Flashing {wanted.name}", as_json) as progress:
-        result = device.flash(wanted, board=board, yes=yes, programmer=programmer, progress=progress)
+        result = device.flash(wanted, board=board, yes=yes, programmer=programmer, memory=memory, progress=progress)
     if as_json:
         print_json({**asdict(result), "model_crc": f"{result.model_crc:08x}"})
-    else:
-        click.echo(
-            f"{result.board} now runs {result.model}: {result.model_bytes} bytes of model, "
-            f"{result.runtime_bytes} of runtime; {result.pages_written} pages written, {result.pages_kept} kept."
-        )
+        return
+    place, pages = memory, ""
+    if result.pages_written is None:
+        place = "disk"
+    elif memory == "flash":
+        pages = f"; {result.pages_written} pages written, {result.pages_kept} kept"
+    click.echo(
+        f"{result.board} now runs {result.model} from {place}: {result.model_bytes} bytes of model, "
+        f"{result.runtime_bytes} of runtime{pages}."
+    )
 
 
 @click.command()
@@ -153,10 +162,13 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     ):
         rows.append((label, *(_number(values[key], digits) for key in ("mean", "max"))))
     table(rows)
-    click.echo(
-        f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
-        f"and {result.stack_bytes} B of stack"
-    )
+    if result.tpa_bytes is not None:
+        click.echo(f"TPA {result.tpa_bytes} B (model {result.model_bytes} B), {result.stack_bytes} B of stack in it")
+    else:
+        click.echo(
+            f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
+            f"and {result.stack_bytes} B of stack"
+        )
     if energy:
         click.echo(
             f"energy, estimated from cycles and datasheet currents: {energy.uj_per_char:.1f} uJ per character, "

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host_sdk import __version__
-from host_sdk.boards import BOARDS
+from host_sdk.boards import AVR_BOARDS
 from host_sdk.errors import FitError
 from host_sdk.model.model import Model
 from host_sdk.pack.columns import REACH, Layout
-from host_sdk.pack.image import Image, pack
+from host_sdk.pack.header import Image
+from host_sdk.pack.image import pack
 from host_sdk.spec.image import PLACES
 from host_sdk.spec.protocol import MAX_REPLY, Action
 
@@ -26,11 +27,11 @@ CHAT_BYTES = 5540
 """The same for the example Chat, which also takes lines into a String."""
 CHAT_SRAM_BYTES = 380
 """SRAM of Chat's variables beside the sums of the network."""
-LARGEST = BOARDS["uno"]
+LARGEST = AVR_BOARDS["uno"]
 """The board with the most room for a sketch."""
 
-_SERIAL_ONLY = ("frame", "console", "service")
-"""Sources in device/common that serve the serial protocol, which is the sketch's affair here."""
+_NOT_IN_SKETCHES = ("frame", "console", "service", "upload", "bits")
+"""Sources in device/common for the serial line, which is the sketch's affair here, and for a second memory."""
 _PUBLIC = re.compile(r"^(?!static|typedef|#)(?:\w[\w ]*[ *](\w+)\(|extern .*?(\w+);)", re.MULTILINE)
 
 
@@ -51,7 +52,7 @@ class ArduinoLibrary:
             "max_query": self.image.max_query,
             "chat_flash_bytes": self.flash_bytes,
             "chat_sram_bytes": self.sram_bytes,
-            "fits": [board.name for board in BOARDS.values() if self.flash_bytes <= board.code_bytes],
+            "fits": [board.name for board in AVR_BOARDS.values() if self.flash_bytes <= board.code_bytes],
         }
 
 
@@ -181,7 +182,7 @@ def _runtime() -> Iterator[tuple[str, str]]:
     """Name and text of the C sources that a sketch needs, headers included."""
     device = _root() / "device"
     for file in sorted((device / "common").glob("*.[ch]")):
-        if file.stem not in _SERIAL_ONLY:
+        if file.stem not in _NOT_IN_SKETCHES:
             yield file.name, file.read_text("utf-8")
     yield "tape.h", (device / "avr_native" / "tape.h").read_text("utf-8")
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.pack.columns import REACH, Layout
-from host_sdk.pack.image import kept_rows
 from host_sdk.pack.queries import everyday_queries
+from host_sdk.pack.rows import kept_rows
 from host_sdk.spec.container import WeightCode
 from host_sdk.spec.image import PLACES
 

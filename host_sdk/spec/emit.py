@@ -34,8 +34,10 @@ def _numbers() -> Iterator[tuple[str, int]]:
         ("STATUS", protocol.Status),
         ("HELLO", protocol.HelloFlag),
         ("CHAT", protocol.ChatFlag),
+        ("SLOT", protocol.Slot),
         ("ACTION", protocol.Action),
         ("KIND", container.Kind),
+        ("FORM", image.Form),
         ("LAYER", container.LayerFlag),
         ("QUERY", container.QueryFlag),
     ]

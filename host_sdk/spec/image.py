@@ -1,14 +1,16 @@
-"""The packed model image for flash (`.ulb`) in numbers. Prose: docs/image.md.
+"""The packed model image for flash and EEPROM (`.ulb`) in numbers. Prose: docs/image.md.
 
 The runtime reads it in this order, once per pass: it is a tape. Offsets count from the image's first byte.
 """
+
+from enum import IntEnum
 
 MAGIC = 0x4C55
 """'UL', little-endian. Erased (FFFFh) until the rest of the image is in place: the valid mark."""
 ABI = 3
 """Raised when a runtime could misread an older image."""
 
-MODEL_ADDRESS = 0x1900
+MODEL_ADDRESS = 0x1B80
 """Flash byte address of the image on the ATmega328P: everything below belongs to the runtime."""
 IDENT_ADDRESS = 0x68
 """Flash byte address of the runtime's identity, right behind the 26 interrupt vectors."""
@@ -37,25 +39,47 @@ HEADER = (
     ("classes", 20, 1),
     ("zero", 21, 1),
     ("floor", 22, 1),
-    ("first_places", 23, 1),
-    ("features", 24, 1),
-    ("charset", 25, 2),
-    ("replies", 27, 2),
-    ("name", 29, 2),
-    ("tape", 31, 2),
-    ("table", 33, 2),
-    ("second", 35, 2),
+    ("lift", 23, 1),
+    ("first_places", 24, 1),
+    ("features", 25, 1),
+    ("form", 26, 1),
+    ("output_first", 27, 1),
+    ("output_groups", 28, 1),
+    ("output_shift", 29, 1),
+    ("charset", 30, 2),
+    ("replies", 32, 2),
+    ("name", 34, 2),
+    ("tape", 36, 2),
+    ("table", 38, 2),
+    ("second", 40, 2),
 )
-HEADER_BYTES = 37
+HEADER_BYTES = 42
 CHECK_FROM = 8
 """CRC-16/X-25 over the image from here to its end."""
+
+
+class Form(IntEnum):
+    """How weights are written, and how the first layer is reached."""
+
+    TABLE = 0
+    """Lists; a table finds the column of each bucket as it is hashed."""
+    BUCKETS = 1
+    """Lists; buckets are counted first and are then read as a layer of their own. `table` and `tape` are 0."""
+    BITS = 2
+    """A stream of bits, for an EEPROM; buckets are counted first."""
+
+
+BIT_BUCKETS = 256
+"""Most buckets of the forms that count them: one byte and one place each."""
 
 # `second` is where the tape goes on behind the first layer, whose columns are read in no order.
 
 # First layer of a character model: a row's count byte is its count less its threshold, plus `zero`, and at least
 # `floor` when the context comes: the row is active from `zero` on. `first_places` 0 means 256.
 
-# Where counts do not fit a byte, zero - floor is SUMS_ZERO: biases follow the thresholds, and sums are formed.
+# `lift` is `zero` less the threshold where all rows have the same one; 0: each has its own, on the tape.
+
+# Where counts do not fit a byte, zero - floor is SUMS_ZERO: biases are on the tape, and sums are formed.
 SUMS_ZERO = 128
 
 PLACES = 256

@@ -81,6 +81,15 @@ class ChatFlag(IntFlag):
     """Send the outputs of the last layer of every pass."""
 
 
+class Slot(IntEnum):
+    """Where an upload goes."""
+
+    MAIN = 0
+    """The board's own changeable memory: a disk, a card, a flash chip."""
+    EEPROM = 1
+    """The EEPROM of an AVR board, beside the model in flash."""
+
+
 class Action(IntEnum):
     """What a reply does on the board before it is sent; its value fills `{}` in the text."""
 

@@ -15,14 +15,17 @@ from numpy.typing import NDArray
 
 from host_sdk.model.text import blank_context, context_counts, lower, query_counts
 from host_sdk.train.data import Pair
+from host_sdk.train.recipe import Recipe
 
-_MAX_COUNT = 255
+MAX_COUNT = 255
 
 
 @dataclass(frozen=True)
 class Examples:
     """Inputs kept as indices into tables of distinct queries and contexts; bucket counts are cut at 255."""
 
+    queries: list[bytes]  # distinct ones, in lower case
+    contexts: list[bytes]
     query_table: NDArray[np.uint8]  # (distinct queries, query buckets)
     context_table: NDArray[np.uint8]  # (distinct contexts, context buckets)
     query: NDArray[np.int64]  # (examples,) rows of query_table
@@ -34,44 +37,44 @@ class Examples:
         return int(self.query.size)
 
 
-def character_examples(
-    pairs: Sequence[Pair], charset: str, query_buckets: int, context_buckets: int, context_length: int
-) -> Examples:
+def character_examples(pairs: Sequence[Pair], charset: str, recipe: Recipe) -> Examples:
     """One example per distinct query and context: the next character, or the end of the reply."""
     classes = {char: number for number, char in enumerate(charset)}
     seen: dict[tuple[bytes, bytes], Counter[int]] = defaultdict(Counter)
     for pair in pairs:
-        context = blank_context(context_length)
+        context = blank_context(recipe.context_length)
         query = lower(pair.query.encode())
+        share = recipe.class_weights.get(pair.reply, 1)
         for char in pair.reply:
-            seen[query, context][classes[char]] += 1
+            seen[query, context][classes[char]] += share
             context = context[1:] + lower(char.encode())
-        seen[query, context][len(charset)] += 1
-    return _examples(seen, len(charset) + 1, query_buckets, context_buckets)
+        seen[query, context][len(charset)] += share
+    return _examples(seen, len(charset) + 1, recipe)
 
 
-def reply_examples(pairs: Sequence[Pair], replies: Sequence[str], query_buckets: int) -> Examples:
+def reply_examples(pairs: Sequence[Pair], replies: Sequence[str], recipe: Recipe) -> Examples:
     """One example per distinct query: the index of the reply."""
     classes = {reply: number for number, reply in enumerate(replies)}
     seen: dict[tuple[bytes, bytes], Counter[int]] = defaultdict(Counter)
     for pair in pairs:
-        seen[lower(pair.query.encode()), b""][classes[pair.reply]] += 1
-    return _examples(seen, len(replies), query_buckets, 0)
+        seen[lower(pair.query.encode()), b""][classes[pair.reply]] += recipe.class_weights.get(pair.reply, 1)
+    return _examples(seen, len(replies), recipe)
 
 
-def _examples(
-    seen: Mapping[tuple[bytes, bytes], Counter[int]], classes: int, query_buckets: int, context_buckets: int
-) -> Examples:
+def _examples(seen: Mapping[tuple[bytes, bytes], Counter[int]], classes: int, recipe: Recipe) -> Examples:
     queries, query = _index([query for query, _ in seen])
     contexts, context = _index([context for _, context in seen])
     target = np.zeros((len(seen), classes), np.float32)
     for row, counter in zip(target, seen.values(), strict=True):
         row[list(counter)] = list(counter.values())
     weight = target.sum(axis=1)
-    table = context_counts(contexts, context_buckets) if context_buckets else np.zeros((1, 0), np.int32)
+    buckets = recipe.context_buckets
+    table = context_counts(contexts, buckets) if buckets else np.zeros((1, 0), np.int32)
     return Examples(
-        np.minimum(query_counts(queries, query_buckets), _MAX_COUNT).astype(np.uint8),
-        np.minimum(table, _MAX_COUNT).astype(np.uint8),
+        queries,
+        contexts,
+        np.minimum(query_counts(queries, recipe.query_buckets, recipe.features), MAX_COUNT).astype(np.uint8),
+        np.minimum(table, MAX_COUNT).astype(np.uint8),
         query,
         context,
         target / weight[:, None],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from host_sdk.errors import FileError, MissingError, UsageError
+from host_sdk.model.text import MAX_ZONES, Features
 from host_sdk.spec.container import CONTEXT_LENGTHS, MAX_LAYERS, MAX_SHIFT, MAX_WIDTH, QUERY_BITS, Kind, WeightCode
 from host_sdk.spec.protocol import MAX_REPLY, Action
 from host_sdk.train.data import HELD_OUT
@@ -30,6 +31,8 @@ _BY_HEAD: Mapping[str, Mapping[str, Any]] = {
     "character": {"hidden": (64,), "context_buckets": 512, "context_length": 8},
     "reply": {"hidden": (64, 32), "context_buckets": 0, "context_length": 0},
 }
+_TABLES = ("class_weights", "actions")
+"""Options that are tables of reply texts."""
 _BUCKETS = [1 << bits for bits in QUERY_BITS]
 
 
@@ -39,9 +42,11 @@ class Recipe:
 
     head: str = "character"  # or "reply": what the last layer chooses
     query_buckets: int = 1024  # more cost flash, not time
+    zones: int = 1  # parts of a query that hash apart: 2 to 8 tell "a to b" from "b to a"
+    words: bool = False  # whole words are hashed beside windows of three characters
     context_buckets: int = 0  # 0: the head's default, 512 for characters; replies have none
     context_length: int = 0  # characters; 0: the head's default, 8; replies have none
-    hidden: tuple[int, ...] = ()  # widths; empty: the head's default, 64 for characters, 64-32 for replies
+    hidden: tuple[int, ...] | None = None  # widths; None: the head's default, 64 for characters, 64-32 for replies
     code: str = "2bit"  # of all weights
     shift: int = 2  # right shift of every layer
     saturate: bool = False  # cut activations at 255
@@ -53,19 +58,26 @@ class Recipe:
     warm_up: float = 0.05  # share of the steps in which the learning rate rises
     decay: float = 3e-4  # share of a weight lost per step at full learning rate
     sparsity: float = 3e-4  # soft threshold per step at full learning rate, in grid units
+    additions: int = 0  # per pass, at most; 0: as many as it takes
+    bytes: int = 0  # packed for a board's flash with all texts, at most; 0: as many as it takes
     temperature: float = 8.0  # logits are divided by it in the loss
     overflow: float = 1e-3  # price of a mean unit of |sum| above 24,000
+    activity: float = 0.0  # price of a unit of the positive sums of hidden layers, per example: fewer units fire
+    teacher: float = 0.0  # share of a float teacher's opinion in the targets of the data's queries
+    variants: int = 0  # of every query, that only the teacher answers
     seed: int = 0
     held_out: float = HELD_OUT  # share of the queries never seen in training; 0 uses all data
     validation: float = 0.05  # share of the remaining queries that only the progress figures use
     name: str = ""  # shown by boards; empty: the name of the data file
     licence: str = ""
+    class_weights: Mapping[str, float] = field(default_factory=dict)  # reply text -> weight of its pairs, others 1
     actions: Mapping[str, str] = field(default_factory=dict)  # reply text -> action, reply head only
 
     def __post_init__(self) -> None:
-        for name, default in _BY_HEAD.get(self.head, {}).items():
-            object.__setattr__(self, name, getattr(self, name) or default)
-        object.__setattr__(self, "hidden", tuple(self.hidden))
+        defaults = _BY_HEAD.get(self.head, _BY_HEAD["character"])
+        for name in ("context_buckets", "context_length"):
+            object.__setattr__(self, name, getattr(self, name) or defaults[name])
+        object.__setattr__(self, "hidden", tuple(defaults["hidden"] if self.hidden is None else self.hidden))
         _check(self)
 
     @property
@@ -79,6 +91,16 @@ class Recipe:
         return CODES[self.code]
 
     @property
+    def widths(self) -> tuple[int, ...]:
+        """Rows of the hidden layers."""
+        return self.hidden or ()
+
+    @property
+    def features(self) -> Features:
+        """What of a query is hashed."""
+        return Features(self.zones, self.words)
+
+    @property
     def action_table(self) -> dict[str, Action]:
         """Reply text -> action."""
         return {text: Action[action.upper()] for text, action in self.actions.items()}
@@ -87,11 +109,11 @@ class Recipe:
         """The recipe for a head; what depends on the head takes its default when that changes."""
         if head == self.head:
             return self
-        return replace(self, head=head, hidden=(), context_buckets=0, context_length=0, actions={})
+        return replace(self, head=head, hidden=None, context_buckets=0, context_length=0, class_weights={}, actions={})
 
     def to_dict(self) -> dict[str, Any]:
         """All options, ready for JSON."""
-        return {**asdict(self), "hidden": list(self.hidden), "actions": dict(self.actions)}
+        return asdict(self) | {"hidden": list(self.widths), **{name: dict(getattr(self, name)) for name in _TABLES}}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
@@ -108,10 +130,11 @@ class Recipe:
     def to_toml(self) -> str:
         """The recipe as a TOML file. JSON's literals, and one-line lists of them, are TOML."""
         values = self.to_dict()
-        actions = values.pop("actions")
+        tables = {name: values.pop(name) for name in _TABLES}
         lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-        if actions:
-            lines += ["", "[actions]", *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in actions.items())]
+        for name, table in tables.items():
+            if table:
+                lines += ["", f"[{name}]", *(f"{json.dumps(k)} = {json.dumps(v)}" for k, v in table.items())]
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -129,7 +152,7 @@ class Recipe:
 
 _KINDS: Mapping[str, Any] = {
     option.name: {"int": int, "float": (int, float), "str": str, "bool": bool}.get(
-        str(option.type), Mapping if option.name == "actions" else (list, tuple)
+        str(option.type), Mapping if option.name in _TABLES else (list, tuple)
     )
     for option in fields(Recipe)
 }
@@ -154,6 +177,7 @@ def _check(recipe: Recipe) -> None:
     need(recipe.head in HEADS, f"head {recipe.head!r} ({' or '.join(HEADS)})")
     need(recipe.code in CODES, f"code {recipe.code!r} ({', '.join(CODES)})")
     need(recipe.query_buckets in _BUCKETS, f"{recipe.query_buckets} query buckets (a power of two, 64 to 2048)")
+    need(1 <= recipe.zones <= MAX_ZONES, f"{recipe.zones} zones (1 to {MAX_ZONES})")
     if recipe.kind is Kind.CHARACTER:
         need(
             recipe.context_buckets in _BUCKETS, f"{recipe.context_buckets} context buckets (a power of two, 64 to 2048)"
@@ -165,17 +189,21 @@ def _check(recipe: Recipe) -> None:
         need(not recipe.actions, "actions belong to the reply head")
     else:
         need(recipe.context_buckets == 0 == recipe.context_length, "a reply model has no context")
-    need(len(recipe.hidden) < MAX_LAYERS, f"{len(recipe.hidden)} hidden layers (at most {MAX_LAYERS - 1})")
-    for width in recipe.hidden:
+    need(len(recipe.widths) < MAX_LAYERS, f"{len(recipe.widths)} hidden layers (at most {MAX_LAYERS - 1})")
+    for width in recipe.widths:
         need(isinstance(width, int) and 1 <= width <= MAX_WIDTH, f"a hidden layer of {width} (1 to {MAX_WIDTH})")
     need(0 <= recipe.shift <= MAX_SHIFT, f"shift {recipe.shift} (0 to {MAX_SHIFT})")
     need(1 <= recipe.max_reply <= MAX_REPLY, f"replies of {recipe.max_reply} characters (1 to {MAX_REPLY})")
-    for name in ("epochs", "decay", "sparsity", "overflow", "seed"):
+    for name in ("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "activity", "variants", "seed"):
         need(getattr(recipe, name) >= 0, f"{name} {getattr(recipe, name)} (0 or more)")
     for name in ("steps", "batch", "learning_rate", "temperature"):
         need(getattr(recipe, name) > 0, f"{name} {getattr(recipe, name)} (more than 0)")
+    need(0 <= recipe.teacher <= 1, f"teacher {recipe.teacher} (a share, 0 to 1)")
     for name in ("warm_up", "decay", "held_out", "validation"):
         share(name)
+    for text, weight in recipe.class_weights.items():
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        need(number and weight > 0, f"class weight {weight!r} of {text!r} (a number above 0)")
     for action in recipe.actions.values():
         known = [known.name.lower() for known in Action]
         need(str(action).lower() in known, f"action {action!r} ({', '.join(known)})")

@@ -69,7 +69,7 @@ def test_nobody_answers_hello_in_time() -> None:
     start = rig.clock.now
     assert rig.session.hello() is None
     assert rig.clock.now - start == pytest.approx(HELLO_TIMEOUT_S, abs=0.1)
-    assert 5 < rig.line.writes < 20
+    assert 5 < rig.line.writes < 50  # every third HELLO goes out byte by byte
 
 
 @given(to_board=few_faults, to_host=few_faults)
@@ -132,6 +132,61 @@ def test_seven_bit_lines_are_spoken_to_in_seven_bits() -> None:
     assert max(max(data) for data in sent) < 0x80
 
 
+def test_the_first_hello_is_in_seven_bits() -> None:
+    """Nobody knows yet whether the line keeps bit 7."""
+    rig = Rig()
+    sent: list[bytes] = []
+    rig.line.on_write = sent.append
+    rig.session.hello()
+    assert max(max(data) for data in sent) < 0x80
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_board_that_hears_only_slow_bytes_is_spoken_to_slowly(slow: bool) -> None:
+    rig = Rig()
+    rig.line.gap_s = 0.005 if slow else 0.0
+    assert rig.session.hello(10) is not None
+    sent: list[bytes] = []
+    rig.line.on_write = sent.append
+    assert rig.text() == "HELLO"
+    assert (max(map(len, sent)) == 1) == slow
+
+
+def test_a_board_that_was_only_late_is_not_spoken_to_slowly() -> None:
+    """It is deaf for the first two HELLOs, and the third one is the slow one."""
+    rig = Rig()
+    rig.board.deaf = True
+
+    def wake(data: bytes) -> None:
+        rig.board.deaf = len(data) > 1 and rig.line.writes < 4
+
+    rig.line.on_write = wake
+    assert rig.session.hello() is not None
+    assert rig.session._gap_s == 0
+
+
+def test_stop_is_the_answer_to_every_frame_of_a_half_duplex_board() -> None:
+    rig = Rig()
+    rig.board.flags |= HelloFlag.HALF_DUPLEX
+    rig.session.hello()
+    events = rig.session.chat(b"hi")
+    next(events)
+    rig.session.stop()
+    list(events)
+    assert [frame.type for frame in rig.board.heard].count(Op.STOP) == len("HELLO")
+    list(rig.session.chat(b"again"))  # and it is over then
+    assert [frame.type for frame in rig.board.heard].count(Op.STOP) == len("HELLO")
+
+
+def test_progress_keeps_a_command_waiting() -> None:
+    rig = Rig()
+    rig.line.latency_s = 0.9
+    progress = (Op.PROGRESS, bytes(9))
+    rig.board._answer = lambda frame: [progress, progress, (Op.ACK, bytes(3))]  # type: ignore[method-assign]
+    rig.session.load("x")
+    assert [frame.type for frame in rig.board.heard] == [Op.LOAD]
+
+
 def test_unknown_flags_and_a_longer_hello_are_no_error() -> None:
     rig = Rig()
     rig.board.flags |= HelloFlag(0x40)
@@ -182,7 +237,7 @@ def test_every_status_has_a_sentence(status: Status) -> None:
 def test_a_short_message_names_the_lengths() -> None:
     rig = Rig()
     rig.board._answer = lambda frame: [(Op.IS_INFO, b"123")]  # type: ignore[method-assign]
-    with pytest.raises(LinkError, match="3 bytes where 22 are due"):
+    with pytest.raises(LinkError, match="3 bytes where 23 are due"):
         rig.session.info()
 
 
@@ -434,7 +489,7 @@ def test_an_upload_on_a_bad_line(size: int, to_board: dict[int, str], to_host: d
     rig.line.to_board = {number + 1: fault for number, fault in to_board.items()}
     rig.line.to_host = {number + 1: fault for number, fault in to_host.items()}
     data = random.Random(size).randbytes(size)
-    rig.session.upload(0, data, zlib.crc32(data), lambda done, total: None)
+    rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: None)
     assert rig.board.stored == data
     assert rig.board.commits >= 1
 
@@ -444,14 +499,14 @@ def test_a_cut_upload_resumes() -> None:
     data = random.Random(1).randbytes(1000)
     rig.line.to_host = dict.fromkeys(range(8, 100), "lost")
     with pytest.raises(LinkError, match="DATA"):
-        rig.session.upload(0, data, zlib.crc32(data), lambda done, total: None)
+        rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: None)
     assert rig.board.commits == 0
     kept = len(rig.board.stored)
     assert 0 < kept < len(data)
     rig.line.to_host = {}
     rig.board.heard.clear()
     seen: list[tuple[int, int]] = []
-    rig.session.upload(0, data, zlib.crc32(data), lambda done, total: seen.append((done, total)))
+    rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: seen.append((done, total)))
     assert rig.board.stored == data
     assert rig.board.commits == 1
     parts = [frame for frame in rig.board.heard if frame.type == Op.DATA]
@@ -464,7 +519,7 @@ def test_another_upload_starts_from_nothing() -> None:
     rig = Rig()
     rig.board.expected, rig.board.stored = (1000, 1), bytearray(640)
     data = random.Random(2).randbytes(1000)
-    rig.session.upload(0, data, zlib.crc32(data), lambda done, total: None)
+    rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: None)
     assert rig.board.stored == data
 
 
@@ -472,7 +527,7 @@ def test_a_refused_upload() -> None:
     rig = Rig()
     rig.board.refusals[Op.COMMIT] = Status.BAD_CRC, 0
     with pytest.raises(BoardError, match="old model stays"):
-        rig.session.upload(0, b"data", 1, lambda done, total: None)
+        rig.session.upload(0, b"data", 1, "name", lambda done, total: None)
 
 
 # Trace

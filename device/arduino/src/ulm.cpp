@@ -24,7 +24,7 @@ static uint8_t decimals_of_value;
 /* Checks the model once: 42 ms at 16 MHz for 24 KB. */
 static bool is_open() {
     if (status == UNOPENED)
-        status = image_open();
+        status = image_open(IMAGE_MAGIC);
     return status == STATUS_OK;
 }
 

@@ -1,0 +1,13 @@
+/* A model that is sent while the board runs, into the store of the tape (docs/protocol.md). */
+#ifndef UPLOAD_H
+#define UPLOAD_H
+
+#include <stdint.h>
+
+/* Requests by their payload. Each may come twice; they return a STATUS_... From begin to a commit
+ * that is OK the store holds no model. */
+uint8_t upload_begin(const uint8_t *payload, uint8_t count);
+uint8_t upload_data(const uint8_t *payload, uint8_t count);
+uint8_t upload_commit(void);
+
+#endif

@@ -1,0 +1,115 @@
+"""What makes weights zero: a soft threshold per step, raised as far as a target of additions or of bytes needs.
+
+A weight costs flash wherever it stands, and an addition only in passes that read its column. So a target of bytes
+raises the threshold of all weights alike, and one of additions that of columns by the share of passes that read them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from host_sdk.train.network import Network
+from host_sdk.train.recipe import Recipe
+
+_SETTLED = 0.6
+"""Share of the steps after which the aim is the target; until then it comes down to it from where it was."""
+_MARGIN = 0.97
+"""The aim is this share of the target: what is left is for other queries than those trained on."""
+_PROPORTIONAL, _INTEGRAL = 8.0, 0.02
+"""Exponents of figure / aim in a price: at once, and per step for good."""
+_LOWEST, _HIGHEST = 1e-3, 1e3
+_MEMORY = 0.98
+"""Of the running mean of activity, per step."""
+_PACKINGS = 50
+"""How often in a training the packer is asked; between two of them bytes follow the weights."""
+_NIBBLE = 0.55
+"""Bytes of one more addition in a column, moves to spares included."""
+
+
+@dataclass
+class Price:
+    """Keeps a figure below a target: the factor on a threshold, which rises while the figure is above its aim."""
+
+    target: float
+    start: float = 0.0  # the figure when the steering began
+    level: float = 0.1
+
+    def factor(self, figure: float, done: float) -> float:
+        """The factor for a figure when the share `done` of all steps is made."""
+        self.start = self.start or figure
+        left = max(0.0, 1 - done / _SETTLED)
+        goal = self.target * _MARGIN
+        aim = goal * max(1.0, self.start / goal) ** left
+        ratio = figure / aim
+        self.level = min(max(self.level * ratio**_INTEGRAL, _LOWEST), _HIGHEST)
+        return min(max(self.level * ratio**_PROPORTIONAL, _LOWEST), _HIGHEST)
+
+
+class Sparsity:
+    """The soft threshold of one training."""
+
+    def __init__(self, network: Network, recipe: Recipe, packed_bytes: Callable[[], int]) -> None:
+        self.stack = network.stack
+        self.base = recipe.sparsity
+        self.additions = Price(recipe.additions) if recipe.additions else None
+        self.bytes = Price(recipe.bytes) if recipe.bytes else None
+        self.packed_bytes = packed_bytes
+        self.activity = [torch.zeros(layer.latent.shape[1], dtype=network.dtype) for layer in self.stack]
+        self.packed = (0, 0.0)  # (bytes, sum of the weights' magnitudes) when the packer was asked last
+
+    @torch.no_grad()
+    def shrink(self, counts: Tensor, sums: Sequence[Tensor], pace: float, step: int, steps: int) -> None:
+        """Move all weights towards zero, after a step with these inputs (batch, inputs) and sums of every layer.
+
+        `pace` is the learning rate's factor; `step` of `steps` is being made.
+        """
+        every = self.base
+        if self.bytes:
+            every += self.base * self.bytes.factor(self._bytes(step, steps), step / steps)
+        if every == 0 and not self.additions:
+            return
+        read: list[Tensor] = []
+        if self.additions:
+            self._observe(counts, sums)
+            columns = [(layer.weights() != 0).sum(0) for layer in self.stack]
+            total = float(sum(share @ ones.to(share.dtype) for share, ones in zip(self.activity, columns, strict=True)))
+            weights = float(sum(ones.sum() for ones in columns))
+            price = self.base * self.additions.factor(total, step / steps)
+            read = [price * share * (weights / max(total, 1.0)) for share in self.activity]
+        for number, layer in enumerate(self.stack):
+            threshold = pace * (every + read[number]) if read else torch.tensor(pace * every, dtype=layer.latent.dtype)
+            layer.latent.sub_(layer.latent.clamp(-threshold, threshold))
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps."""
+        prices = [value for price in (self.additions, self.bytes) if price for value in (price.start, price.level)]
+        arrays = {"prices": np.array(prices), "packed": np.array(self.packed)}
+        return arrays | {f"activity{number}": share.numpy() for number, share in enumerate(self.activity)}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Take up a state that `state` returned."""
+        values = iter(arrays["prices"].tolist())
+        for price in (self.additions, self.bytes):
+            if price:
+                price.start, price.level = next(values), next(values)
+        self.packed = (int(arrays["packed"][0]), float(arrays["packed"][1]))
+        self.activity = [torch.from_numpy(arrays[f"activity{n}"].copy()) for n in range(len(self.stack))]
+
+    def _observe(self, counts: Tensor, sums: Sequence[Tensor]) -> None:
+        """Running means of the share of passes that read each column."""
+        read = [counts != 0]
+        read += [acc >= 1 << layer.stage.shift for acc, layer in zip(sums, self.stack[:-1], strict=False)]
+        for share, now in zip(self.activity, read, strict=True):
+            fresh = now.to(share.dtype).mean(0)
+            share.copy_(fresh if not share.any() else _MEMORY * share + (1 - _MEMORY) * fresh)
+
+    def _bytes(self, step: int, steps: int) -> float:
+        magnitudes = float(sum(layer.weights().abs().sum() for layer in self.stack))
+        if not self.packed[0] or step % max(steps // _PACKINGS, 1) == 0:
+            self.packed = (self.packed_bytes(), magnitudes)
+        return self.packed[0] + _NIBBLE * (magnitudes - self.packed[1])
