@@ -10,7 +10,7 @@
 
                 org     CPM_KERNEL_ADDRESS
 
-ADD_PAIRS       equ     12                      ; words of places that a block takes
+ADD_PAIRS       equ     10                      ; words of places that a block takes
 COUNT_PAIRS     equ     16
 ADD_UNIT        equ     6                       ; bytes for one place
 ADD_PAIR        equ     1+2*ADD_UNIT            ; bytes for one word

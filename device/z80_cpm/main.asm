@@ -3,8 +3,8 @@
 ; 0100h  jump, identity
 ; 0120h  kernel: blocks that images jump into
 ;        engine, shell, variables, stack
-; 1900h  the engine's pages
-; 2200h  image
+; 1800h  the engine's pages
+; 2100h  image
 
                 include "spec.inc"
 

@@ -250,8 +250,8 @@ class Layout:
                 self._put(sums[number + 1].start_code())
             self._put(one.join_code(self._here))
             if number + 1 < len(sums):
-                code = one.tape_code if one.tape else one.rows_code
-                self._put(code(self._here, active[number], forms[number]))
+                rows = one.tape_code if one.tape else one.rows_code
+                self._put(rows(self._here, active[number], forms[number]))
         label = templates().labels
         self._put(templates().code["exit"].stamp(to=label["move_return"], enter=label["list_return"]))
         self._put(templates().code["choose"].stamp())

@@ -23,7 +23,7 @@ class Shared:
     @property
     def places(self) -> int:
         """Rows and virtual rows."""
-        return self.plus.shape[0]
+        return int(self.plus.shape[0])
 
     @property
     def additions(self) -> NDArray[np.int64]:

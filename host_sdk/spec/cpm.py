@@ -9,11 +9,11 @@ IDENT_ADDRESS = 0x0103
 """The runtime's identity, right behind the jump: IDENT, FACTS and CPM_ABI, as on AVR boards (image.py)."""
 KERNEL_ADDRESS = 0x0120
 """The blocks that lists of an image name. They never move within one ABI."""
-RAM_ADDRESS = 0x1900
+RAM_ADDRESS = 0x1800
 """The engine's pages of 256 bytes. Code and variables of the runtime end below them, stack included."""
 PAIR_BYTES = 0x0200
 """Of the sums of one layer: words for 256 places. Two layers that follow one another take turns."""
-IMAGE_ADDRESS = 0x2200
+IMAGE_ADDRESS = 0x2100
 """The image; ULM.COM loads it here, CHAT.COM brings it along."""
 TPA_END = 0xE400
 """First byte that the packer may not use on a CP/M system of 64K: its BDOS."""
