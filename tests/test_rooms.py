@@ -38,6 +38,7 @@ KEPT_IN = {
     "subprocess": {"flash", "sim"},
     "click": {"cli"},
     "intelhex": {"flash", "sim"},
+    "z80": {"sim"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host_sdk import __version__
-from host_sdk.boards import BOARDS
+from host_sdk.boards import AVR_BOARDS
 from host_sdk.errors import FitError
 from host_sdk.model.model import Model
 from host_sdk.pack.columns import REACH, Layout
@@ -27,7 +27,7 @@ CHAT_BYTES = 5540
 """The same for the example Chat, which also takes lines into a String."""
 CHAT_SRAM_BYTES = 380
 """SRAM of Chat's variables beside the sums of the network."""
-LARGEST = BOARDS["uno"]
+LARGEST = AVR_BOARDS["uno"]
 """The board with the most room for a sketch."""
 
 _NOT_IN_SKETCHES = ("frame", "console", "service", "upload", "bits")
@@ -52,7 +52,7 @@ class ArduinoLibrary:
             "max_query": self.image.max_query,
             "chat_flash_bytes": self.flash_bytes,
             "chat_sram_bytes": self.sram_bytes,
-            "fits": [board.name for board in BOARDS.values() if self.flash_bytes <= board.code_bytes],
+            "fits": [board.name for board in AVR_BOARDS.values() if self.flash_bytes <= board.code_bytes],
         }
 
 

@@ -29,7 +29,8 @@ CHAT_KEYS = [
 BENCH_KEYS = [
     "cycles_per_char", "ms_per_char", "query_cycles", "first_char_cycles", "flash_bytes", "model_bytes",
     "sram_bytes", "stack_bytes", "clock_hz",
-    "active_cycles_per_reply", "line_bytes_per_reply", "queries", "passes", "board", "model", "simulated", "energy",
+    "active_cycles_per_reply", "line_bytes_per_reply", "tpa_bytes", "queries", "passes", "board", "model",
+    "simulated", "energy",
 ]  # fmt: skip
 FLASH_KEYS = [
     "board", "model", "model_crc", "model_bytes", "runtime_bytes", "runtime_build", "pages_written", "pages_kept",
