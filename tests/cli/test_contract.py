@@ -201,6 +201,7 @@ def test_pack_json(small: Model, small_file: Path, tmp_path: Path) -> None:
         "bytes",
         "model_crc",
         "max_query",
+        "form",
         "widths",
         "dropped_rows",
         "counted",
