@@ -23,6 +23,7 @@ PAUSE_POLLS     equ     2048    ; 0.25 s at 4 MHz: longer than between two bytes
 ; The next typed byte, if there is one; never waits.
 ;   exit: A the byte, Z when there is none
 ;   uses: all but IX, IY
+;   size: 10 bytes
 bdos_poll:      ld      e,0FFh
                 ld      c,BDOS_DIRECT
                 call    BDOS
@@ -32,6 +33,7 @@ bdos_poll:      ld      e,0FFh
 ; As bdos_poll, but waits up to a pause.
 ;   exit: A the byte, Z when a whole pause was silent
 ;   uses: all but IX, IY
+;   size: 15 bytes
 bdos_listen:    ld      hl,PAUSE_POLLS
 _again:         push    hl
                 call    bdos_poll
@@ -46,6 +48,7 @@ _again:         push    hl
 ; Shows or sends a character.
 ;   enter: A the character, 00h to 7Fh
 ;   uses: AF
+;   size: 13 bytes
 bdos_put:       push    bc
                 push    de
                 push    hl
@@ -61,6 +64,7 @@ bdos_put:       push    bc
 ;   enter: HL the text, NUL at its end
 ;   exit: HL behind the NUL
 ;   uses: AF, HL
+;   size: 9 bytes
 bdos_text:      ld      a,(hl)
                 inc     hl
                 or      a
@@ -71,6 +75,7 @@ bdos_text:      ld      a,(hl)
 ; Shows a number in decimal.
 ;   enter: HL the number
 ;   uses: AF, BC, DE, HL
+;   size: 27 bytes
 bdos_number:    ld      de,10
                 ld      c,e
                 xor     a
@@ -94,6 +99,7 @@ _less:          djnz    _divide
 ;   enter: C the function, DE the file control block
 ;   exit: A what BDOS says, Z when that is FFh: not found, or full
 ;   uses: all but IX, IY
+;   size: 6 bytes
 bdos_file:      call    BDOS
                 cp      0FFh
                 ret

@@ -11,6 +11,7 @@ NOISE           equ     0FFh    ; line length of a line that no person typed
 
 ; Greets, and without a model says why and lists those there are.
 ;   uses: all but IX, IY
+;   size: 26 bytes
 console_begin:  ld      hl,text_greeting
                 call    bdos_text
                 ld      a,(model_status)
@@ -25,6 +26,7 @@ _no_model:      call    console_status
 
 ; Asks for a line.
 ;   uses: AF, HL
+;   size: 10 bytes
 console_prompt: ld      hl,text_prompt
                 xor     a
                 ld      (line_length),a
@@ -33,6 +35,7 @@ console_prompt: ld      hl,text_prompt
 ; Says why there is no model.
 ;   enter: A a status that is not OK
 ;   uses: AF, BC, DE, HL
+;   size: 56 bytes
 console_status: ld      hl,text_no_model
                 cp      STATUS_NO_MODEL
                 jp      z,bdos_text
@@ -60,6 +63,7 @@ console_status: ld      hl,text_no_model
 ; Takes a typed byte.
 ;   enter: A the byte
 ;   uses: all but IX, IY
+;   size: 87 bytes
 console_byte:   ld      hl,line_length
                 ld      e,(hl)
                 cp      CR
@@ -112,6 +116,7 @@ _refuse:        ld      (hl),NOISE
 
 ; Takes the bytes of a frame that never ended as typed text.
 ;   uses: all but IX, IY
+;   size: 30 bytes
 console_unframe:
                 xor     a
                 ld      (frame_open),a
@@ -134,6 +139,7 @@ _typed:         ld      a,(hl)
 
 ; Answers the line: with a reply, or where there is no model with the model of that name.
 ;   uses: all but IX, IY
+;   size: 27 bytes
 answer:         ld      hl,line
                 ld      b,e
                 call    console_trim
@@ -153,6 +159,7 @@ _asked:         inc     b
 
 ; Loads the model that the file control block names, and shows its name.
 ;   uses: all but IX, IY
+;   size: 20 bytes
 console_load:   call    disk_load
                 push    af
                 ld      hl,text_new_line
@@ -171,6 +178,7 @@ console_reply:  push    hl
 ; Asks the model and shows its reply while it is made.
 ;   enter: HL the query, B its length (not 0)
 ;   uses: all but IX, IY
+;   size: 36 bytes
 console_ask:    ld      a,(IMAGE_ADDRESS+CPM_AT_MAX_QUERY)
                 cp      b
                 jr      c,_too_long
@@ -179,14 +187,7 @@ console_ask:    ld      a,(IMAGE_ADDRESS+CPM_AT_MAX_QUERY)
                 call    reply_begin
                 pop     bc
                 pop     hl
-_query:         ld      a,(hl)
-                inc     hl
-                push    hl
-                push    bc
-                call    engine_query_add
-                pop     bc
-                pop     hl
-                djnz    _query
+                call    reply_query
                 ld      hl,show
                 ld      (reply_each),hl
                 ld      a,1
@@ -196,6 +197,7 @@ _too_long:      ld      hl,text_long
                 jp      bdos_text
 
 ; Ends the program.
+;   size: 9 bytes
 console_leave:  ld      hl,text_new_line
                 call    bdos_text
                 jp      WARM_BOOT
@@ -204,6 +206,7 @@ console_leave:  ld      hl,text_new_line
 ;   enter: HL the text, B its length
 ;   exit: HL and B the same without them, Z when nothing is left
 ;   uses: AF, B, DE, HL
+;   size: 27 bytes
 console_trim:   inc     b
 _front:         dec     b
                 ret     z
@@ -230,6 +233,7 @@ _found:         pop     hl
 ;   enter: A the length of the text before it
 ;   exit: carry when Ctrl-C was typed
 ;   uses: all but IX, IY
+;   size: 29 bytes
 show:           ld      e,a
                 ld      d,0
                 ld      hl,reply_text

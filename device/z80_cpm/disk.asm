@@ -8,10 +8,12 @@ PROGRESS_RECORDS equ    16      ; between two progress frames: a slow disk takes
 ;   enter: HL the name, B its length
 ;   exit: Z when it is empty
 ;   uses: AF, B, DE, HL
+;   size: 3 bytes
 disk_name:      ld      de,FCB
                 ; fall through
 
 ; The same in the file control block DE.
+;   size: 47 bytes
 disk_name_at:   xor     a
                 ld      (de),a                  ; the current drive
                 inc     de
@@ -50,6 +52,7 @@ _padded:        dec     c
 ;   enter: DE the file control block, HL the ending
 ;   exit: DE as it was
 ;   uses: AF, BC, HL
+;   size: 14 bytes
 disk_ending:    push    de
                 ex      de,hl
                 ld      bc,9
@@ -64,6 +67,7 @@ disk_ending:    push    de
 ;   enter: DE the file control block
 ;   exit: DE as it was
 ;   uses: AF, B, HL
+;   size: 12 bytes
 disk_rewind:    ld      hl,12
                 add     hl,de
                 ld      b,33-12
@@ -75,6 +79,7 @@ _clear:         ld      (hl),0
 ; Bytes that an image may have, from its address to BDOS.
 ;   exit: HL
 ;   uses: AF, HL
+;   size: 9 bytes
 disk_room:      ld      a,(TPA_TOP+1)
                 sub     IMAGE_ADDRESS/256
                 ld      h,a
@@ -85,6 +90,7 @@ disk_room:      ld      a,(TPA_TOP+1)
 ;   enter: HL the header
 ;   exit: A a status, Z when it is OK
 ;   uses: AF, BC, DE, HL
+;   size: 50 bytes
 disk_check:     ld      e,(hl)
                 inc     hl
                 ld      d,(hl)
@@ -124,12 +130,22 @@ _large:         or      a
 ; Loads the model FCB.ULB. What is in memory stays until the file's header is found right.
 ;   exit: A a status, Z when it is OK; model_status
 ;   uses: all but IX, IY
+;   size: 27 bytes
 disk_load:      ld      hl,ending_model
+                ld      de,FCB
+                call    disk_ending
+                call    disk_load_file
+                cp      STATUS_NO_MODEL
+                jr      z,_upload
+                or      a
+                ret
+_upload:        ld      hl,ending_upload        ; whole, if its commit was cut between deleting and renaming
                 ld      de,FCB
                 call    disk_ending
                 ; fall through
 
 ; Loads the model in the file of the file control block DE.
+;   size: 81 bytes
 disk_load_file: ld      (disk_file),de
                 call    disk_rewind
                 ld      c,BDOS_OPEN
@@ -174,6 +190,7 @@ _whole:         ; fall through
 ; Opens the image that is in memory.
 ;   exit: A a status, Z when it is OK; model_status
 ;   uses: all but IX, IY
+;   size: 14 bytes
 disk_open:      call    engine_open
                 ld      (model_status),a
                 push    af
@@ -186,6 +203,7 @@ disk_open:      call    engine_open
 ; Notes why there is still no model, unless there is one.
 ;   enter: B the status
 ;   exit: A the status, NZ
+;   size: 12 bytes
 disk_missed:    ld      a,(model_status)
                 or      a
                 ld      a,b
@@ -198,6 +216,7 @@ _kept:          or      a
 ;   enter: DE where to
 ;   exit: Z when it was read
 ;   uses: all but IX, IY
+;   size: 16 bytes
 read:           ld      c,BDOS_SET_DMA
                 call    BDOS
                 ld      de,(disk_file)
@@ -209,6 +228,7 @@ read:           ld      c,BDOS_SET_DMA
 ; Sends a progress frame now and then, where a request waits.
 ;   enter: DE the address of the record
 ;   uses: AF, BC, HL
+;   size: 53 bytes
 progress:       ld      a,(service_waits)
                 or      a
                 ret     z
@@ -240,6 +260,7 @@ progress:       ld      a,(service_waits)
 
 ; Lists the models on the disk.
 ;   uses: all but IX, IY
+;   size: 83 bytes
 disk_list:      ld      de,TAIL
                 ld      c,BDOS_SET_DMA
                 call    BDOS
@@ -284,6 +305,7 @@ _letter:        ld      a,(hl)
 ;   enter: HL name, B its length; upload_length, upload_crc
 ;   exit: A a status, HL a value for it
 ;   uses: all but IX, IY
+;   size: 73 bytes
 disk_begin:     push    hl
                 push    bc
                 call    disk_abort
@@ -321,6 +343,7 @@ disk_begin:     push    hl
 ; How much of the upload is there.
 ;   exit: A STATUS_OK, HL in units of 64 bytes
 ;   uses: AF, HL
+;   size: 12 bytes
 disk_progress:  ld      hl,(upload_position)
                 xor     a
                 add     hl,hl
@@ -336,6 +359,7 @@ disk_progress:  ld      hl,(upload_position)
 ;   enter: A the byte
 ;   exit: A a status, Z when it is OK; else the upload is over
 ;   uses: all but IX, IY
+;   size: 32 bytes
 disk_put:       ld      c,a
                 ld      de,(upload_position)
                 ld      a,e
@@ -360,6 +384,7 @@ disk_put:       ld      c,a
 ;   enter: DE upload_position
 ;   exit: A a status, Z when it is OK; else the upload is over
 ;   uses: all but IX, IY
+;   size: 34 bytes
 write:          ld      hl,-RECORD_BYTES-1
                 add     hl,de
                 ld      hl,TAIL
@@ -381,6 +406,7 @@ _write:         ld      de,TAIL
 ;   enter: A a status
 ;   exit: A the same, NZ
 ;   uses: all but IX, IY
+;   size: 7 bytes
 disk_fail:      push    af
                 call    disk_abort
                 pop     af
@@ -389,6 +415,7 @@ disk_fail:      push    af
 
 ; Forgets an upload and its file, if there is one.
 ;   uses: all but IX, IY
+;   size: 8 bytes
 disk_abort:     ld      hl,uploading
                 ld      a,(hl)
                 ld      (hl),0
@@ -398,6 +425,7 @@ disk_abort:     ld      hl,uploading
 
 ; Deletes the upload's file.
 ;   uses: all but IX, IY
+;   size: 11 bytes
 delete:         ld      de,UPLOAD_FCB
                 call    disk_rewind
                 ld      c,BDOS_DELETE
@@ -407,6 +435,7 @@ delete:         ld      de,UPLOAD_FCB
 ;   enter: HL the CRC-32 that it should have
 ;   exit: A a status
 ;   uses: all but IX, IY
+;   size: 131 bytes
 disk_commit:    push    hl
                 ld      hl,(upload_position)
                 ld      de,(upload_length)
@@ -472,6 +501,7 @@ _bad:           call    disk_fail
 ; CRC-32 of an upload, bit by bit: 600 T a byte, a tenth of a byte time at 9600 baud.
 ;   enter: A the byte; upload_sum
 ;   uses: AF, B, DE, HL
+;   size: 47 bytes
 crc32:          ld      hl,(upload_sum)
                 ld      de,(upload_sum+2)
                 xor     l

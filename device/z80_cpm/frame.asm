@@ -12,6 +12,7 @@ CRC_GOOD        equ     0F0B8h  ; what a body with its CRC leaves
 ;   enter: A the byte
 ;   exit: A FRAME_TEXT (Z), FRAME_PARTIAL or FRAME_COMPLETE
 ;   uses: AF, BC, DE, HL
+;   size: 140 bytes
 frame_receive:  ld      b,a
                 cp      FRAME_FLAG
                 jr      z,_flag
@@ -91,6 +92,7 @@ _flag:          ld      hl,frame_open
 ; Begins a frame that answers the present request.
 ;   enter: A its type
 ;   uses: AF, DE, HL
+;   size: 19 bytes
 frame_begin:    push    af
                 ld      a,FRAME_FLAG
                 call    bdos_put
@@ -104,6 +106,7 @@ frame_begin:    push    af
 ; Sends a byte of a frame.
 ;   enter: A the byte
 ;   uses: AF, DE
+;   size: 17 bytes
 frame_byte:     push    bc
                 push    hl
                 push    af
@@ -118,6 +121,7 @@ frame_byte:     push    bc
 ; Sends a byte so that only printable characters cross the line.
 ;   enter: A the byte
 ;   uses: AF
+;   size: 34 bytes
 frame_escape:   or      a
                 jp      p,_low
                 push    af
@@ -139,6 +143,7 @@ _escaped:       push    af
 ; Sends two bytes, low first.
 ;   enter: HL the word
 ;   uses: AF, DE
+;   size: 7 bytes
 frame_word:     ld      a,l
                 call    frame_byte
                 ld      a,h
@@ -148,6 +153,7 @@ frame_word:     ld      a,l
 ;   enter: HL where, B how many (not 0)
 ;   exit: HL behind them
 ;   uses: AF, B, DE, HL
+;   size: 8 bytes
 frame_bytes:    ld      a,(hl)
                 inc     hl
                 call    frame_byte
@@ -157,6 +163,7 @@ frame_bytes:    ld      a,(hl)
 ; Sends bytes that are 0.
 ;   enter: B how many (not 0)
 ;   uses: AF, B, DE
+;   size: 7 bytes
 frame_zeros:    xor     a
                 call    frame_byte
                 djnz    frame_zeros
@@ -166,6 +173,7 @@ frame_zeros:    xor     a
 ;   enter: HL the text, NUL at its end
 ;   exit: HL behind the NUL
 ;   uses: AF, DE, HL
+;   size: 9 bytes
 frame_text:     ld      a,(hl)
                 inc     hl
                 or      a
@@ -175,6 +183,7 @@ frame_text:     ld      a,(hl)
 
 ; Sends the CRC and the flag.
 ;   uses: AF, HL
+;   size: 18 bytes
 frame_end:      ld      hl,(frame_crc_out)
                 ld      a,l
                 cpl

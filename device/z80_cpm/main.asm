@@ -37,6 +37,7 @@ FACTS_BYTES     equ     $-facts
                 include "service.asm"
 
 ; Starts: with a model in memory its query may stand on the command line, without one its name.
+;   size: 127 bytes
 main:           ld      a,7Fh
                 inc     a
                 jp      po,not_z80              ; an 8080 counts bits where a Z80 sees an overflow
@@ -102,6 +103,7 @@ _query:         ld      a,(model_status)
 _serve:         jp      service_run
 
 ; In the instructions that every such processor has.
+;   size: 11 bytes
 not_z80:        ld      de,text_not_z80
                 ld      c,9
                 call    BDOS

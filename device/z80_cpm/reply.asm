@@ -1,10 +1,28 @@
 ; Makes replies: spells characters, or picks a text and performs its action. Used by frames and by the console alike.
 
-; Begins a reply. The query follows byte by byte with engine_query_add.
+; Begins a reply. The query follows, in one part or more, with reply_query.
 ;   uses: all but IX, IY
+;   size: 9 bytes
 reply_begin:    ld      hl,0
                 ld      (reply_length),hl       ; and reply_passes
                 jp      engine_query_begin
+
+; Adds a part of the query.
+;   enter: HL the bytes, B how many
+;   exit: HL behind them
+;   uses: all but IX, IY
+;   size: 15 bytes
+reply_query:    inc     b
+                jr      _any
+_byte:          ld      a,(hl)
+                inc     hl
+                push    hl
+                push    bc
+                call    engine_query_add
+                pop     bc
+                pop     hl
+_any:           djnz    _byte
+                ret
 
 ; Makes the reply to the query. After each pass reply_each is called, a routine
 ;   enter: A the length of the text before this pass
@@ -12,6 +30,7 @@ reply_begin:    ld      hl,0
 ; Actions are performed, and their values shown, only where reply_act is not 0.
 ;   exit: reply_status, reply_length, reply_passes, reply_digest, reply_text
 ;   uses: all but IX, IY
+;   size: 144 bytes
 reply_run:      call    engine_query_end
 _pass:          call    engine_pass
                 ld      hl,reply_passes
@@ -89,12 +108,15 @@ _act:           call    value
 _put:           call    put
                 jr      _character
 
+; Calls the routine whose address is in HL.
+;   size: 1 bytes
 jump_hl:        jp      (hl)
 
 ; What an action gives. There are no pins and there is no clock: all but the dice give 0.
 ;   enter: C the action
 ;   exit: A the value
 ;   uses: AF
+;   size: 15 bytes
 value:          ld      a,c
                 sub     ACTION_DICE
                 ld      a,0
@@ -108,6 +130,7 @@ _modulo:        sub     6
 ; Appends a character to the reply, up to MAX_REPLY.
 ;   enter: A the character
 ;   uses: AF, DE
+;   size: 22 bytes
 put:            push    hl
                 ld      hl,reply_length
                 ld      e,a

@@ -4,7 +4,8 @@
 OUTPUTS_PER_FRAME equ   (MAX_PAYLOAD-2)/2
 NO_SEQ          equ     0
 
-; Serves frames and typed lines for ever.
+; Greets; then serves frames and typed lines for ever.
+;   size: 45 bytes
 service_run:    call    console_begin
 _wait:          ld      a,(frame_open)
                 or      a
@@ -27,6 +28,7 @@ _byte:          ld      (service_byte),a
 
 ; Answers the request in the frame. One that was acknowledged is not done again.
 ;   uses: all but IX, IY
+;   size: 60 bytes
 service_answer: ld      hl,(frame_type)         ; type, seq
                 ld      a,h
                 ld      (service_seq),a
@@ -87,6 +89,7 @@ requests:       defb    OP_HELLO
 ; Acknowledges a request, and remembers that.
 ;   enter: A the status, HL a value (acknowledge_0: none)
 ;   uses: AF, DE, HL
+;   size: 3 bytes
 acknowledge_0:  ld      hl,0
 acknowledge:    ld      (acked_status),a
                 ld      (acked_value),hl
@@ -100,14 +103,23 @@ again:          ld      a,OP_ACK
                 call    frame_word
                 jp      frame_end
 
-; The requests that are commands return a status in A; the others drop that return address.
+; The requests, which service_answer jumps to.
+;   enter: C the length of the payload, and on the stack acknowledge_0
+;   exit: a command returns to that, A its status; the others drop it and answer themselves
+;   uses: all but IX, IY
 
+; Stops nothing: while a reply is made, STOP is heard elsewhere.
+;   size: 2 bytes
 stop:           xor     a                       ; nothing is running
                 ret
 
+; There is no clock to stop.
+;   size: 3 bytes
 sleep:          ld      a,STATUS_UNSUPPORTED
                 ret
 
+; Says who answers. Memory of the last request ends, so that a new conversation may use its numbers.
+;   size: 59 bytes
 hello:          pop     hl
                 ld      hl,NO_SEQ
                 ld      (acked),hl
@@ -132,6 +144,8 @@ hello:          pop     hl
                 call    frame_text
 _end:           jp      frame_end
 
+; Says how large everything is.
+;   size: 107 bytes
 info:           pop     hl
                 ld      a,OP_IS_INFO
                 call    frame_begin
@@ -177,11 +191,15 @@ _top:           call    frame_word
                 jp      frame_end
 
 ; Sends HL as four bytes.
+;   enter: HL the number
+;   uses: AF, DE, HL
+;   size: 9 bytes
 long:           call    frame_word
                 ld      hl,0
                 jp      frame_word
 
 ; Takes the part of a query at `offset`; a part that was taken before is not taken twice.
+;   size: 13 bytes
 query:          dec     c
                 ld      a,STATUS_BAD_LENGTH
                 ret     m
@@ -192,6 +210,8 @@ query:          dec     c
 
 ; Acknowledges with the longest query.
 ;   enter: A the status
+;   uses: AF, DE, HL
+;   size: 18 bytes
 limit:          ld      e,a
                 ld      a,(model_status)
                 or      a
@@ -206,6 +226,7 @@ _none:          ld      a,e
 ;   enter: HL its offset, the bytes behind it, C how many
 ;   exit: A a status
 ;   uses: all but IX, IY
+;   size: 53 bytes
 take:           ld      a,(model_status)
                 or      a
                 ret     nz
@@ -239,20 +260,12 @@ _first:         ld      b,c
                 call    z,reply_begin
                 pop     bc
                 pop     hl
-                inc     b
-                jr      _any
-_byte:          ld      a,(hl)
-                inc     hl
-                push    hl
-                push    bc
-                call    engine_query_add
-                pop     bc
-                pop     hl
-_any:           djnz    _byte
+                call    reply_query
 _taken:         xor     a
                 ret
 
 ; Asks the model. The last answer is given again from memory.
+;   size: 85 bytes
 chat:           pop     hl
                 ld      a,(service_seq)
                 ld      hl,answered_seq
@@ -295,6 +308,7 @@ _end:           ld      a,OP_END
 ;   enter: A the length of the text before it
 ;   exit: carry to stop
 ;   uses: all but IX, IY
+;   size: 16 bytes
 each:           push    af
                 ld      a,(reply_act)
                 or      a
@@ -309,6 +323,7 @@ each:           push    af
 ; out, until a whole pause is silent.
 ;   exit: carry for STOP
 ;   uses: all but IX, IY
+;   size: 29 bytes
 stopped:        call    bdos_poll
                 ret     z                       ; no carry
 _heard:         call    frame_receive
@@ -327,6 +342,7 @@ _listen:        call    bdos_listen
 ; Sends the text of the reply.
 ;   enter: A from where
 ;   uses: AF, BC, DE, HL
+;   size: 30 bytes
 text:           push    af
                 ld      a,OP_TEXT
                 call    frame_begin
@@ -346,6 +362,7 @@ text:           push    af
 
 ; Sends the outputs of the last pass.
 ;   uses: all but IX, IY
+;   size: 46 bytes
 outputs:        ld      c,0                     ; C the next output
 _frame:         ld      a,OP_LOGITS
                 call    frame_begin
@@ -370,6 +387,7 @@ _output:        ld      a,c
 _last:          jp      frame_end
 
 ; Loads a model from the disk.
+;   size: 21 bytes
 load:           call    disk_abort              ; both need the record buffer
                 ld      hl,frame_payload
                 ld      a,(frame_length)
@@ -381,6 +399,9 @@ load:           call    disk_abort              ; both need the record buffer
                 jr      working
 
 ; Calls HL, a work that takes long: progress frames are sent.
+;   exit: A a status
+;   uses: all but IX, IY
+;   size: 16 bytes
 working:        ld      a,1
                 ld      (service_waits),a
                 ld      de,_done
@@ -391,6 +412,7 @@ _done:          ld      hl,service_waits
                 ret
 
 ; Begins an upload, or tells how much of it is there.
+;   size: 79 bytes
 begin:          ld      a,c
                 sub     9
                 ld      a,STATUS_BAD_LENGTH
@@ -435,6 +457,7 @@ _answer:        pop     de
                 jp      acknowledge_0
 
 ; Takes bytes of an upload in order. What is there already is skipped.
+;   size: 78 bytes
 data:           ld      a,c
                 sub     4
                 ld      b,a                     ; B how many
@@ -482,6 +505,7 @@ _order:         ld      a,STATUS_BAD_ORDER
                 ret
 
 ; Ends an upload.
+;   size: 19 bytes
 commit:         ld      a,(uploading)
                 or      a
                 ld      a,STATUS_BAD_ORDER

@@ -149,10 +149,8 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     if as_json:
         print_json({**result.to_json(), "energy": asdict(energy) if energy else None})
         return
-    click.echo(
-        f"{result.model} on {result.board} at {result.clock_hz / 1e6:g} MHz{note}, "
-        f"{result.queries} queries, {result.passes} passes:"
-    )
+    clock = f" at {result.clock_hz / 1e6:g} MHz" if result.clock_hz else ""
+    click.echo(f"{result.model} on {result.board}{clock}{note}, {result.queries} queries, {result.passes} passes:")
     rows: list[tuple[object, ...]] = [("", "mean", "max")]
     for label, values, digits in (
         ("cycles per character", result.cycles_per_char, 0),

@@ -158,7 +158,7 @@ def test_a_forbidden_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_port_on_which_nobody_answers(nobody: str) -> None:
     start = time.monotonic()
     text = sentence(ulm("chat", nobody, "--once", "hi"), PortError)
-    assert f"No μLM board answered on {nobody} at 115200 or 57600 baud" in text
+    assert f"No μLM board answered on {nobody} at 115200, 57600 or 9600 baud" in text
     assert time.monotonic() - start < 10
 
 

@@ -216,6 +216,17 @@ def test_files_that_cannot_run_here(sit: Sit, small: Model) -> None:
         assert typed(terminal, name + b"\r") == name + b"\r\n" + sentence + PROMPT
 
 
+def test_a_commit_that_was_cut_between_deleting_and_renaming(sit: Sit, small: Model) -> None:
+    """The new file has its old name, and the old one is gone: then the new one is the model."""
+    terminal = sit("ULM SMALL", {"SMALL.$$$": packed(small)})
+    assert terminal.until(PROMPT).endswith(b"microLM on cpm: small" + PROMPT)
+
+
+def test_a_cut_upload_beside_the_model_is_not_looked_at(sit: Sit, small: Model) -> None:
+    terminal = sit("ULM SMALL", {"SMALL.$$$": packed(small)[:500], "SMALL.ULB": packed(small)})
+    assert terminal.until(PROMPT).endswith(b"microLM on cpm: small" + PROMPT)
+
+
 def test_a_tpa_that_is_too_small(sit: Sit, small: Model) -> None:
     data = packed(small)
     end = int.from_bytes(data[OFFSET["end"] : OFFSET["end"] + 2], "little")

@@ -16,6 +16,7 @@ from host_sdk.model.library import shipped_model
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import bench_queries
 from host_sdk.sim import cpm_board
+from host_sdk.sim.cpm_board import CpmBoard
 from host_sdk.spec.cpm import ABI, IMAGE_ADDRESS, ORIGIN
 from host_sdk.spec.emit import spec_sum
 from host_sdk.spec.protocol import HelloFlag
@@ -224,6 +225,24 @@ def test_without_the_emulator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setattr(cpm_board, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"pip install 'micro-lm\[sim\]'"):
         Device(f"sim://cpm?state={tmp_path}")
+
+
+@pytest.mark.parametrize("baud", [9600, None])
+def test_a_machine_on_a_serial_port(prepare: Prepare, small: Model, other: Model, baud: int | None) -> None:
+    """As a real one is reached, by a device path: all but the counters is the same."""
+    with (
+        CpmBoard(CPM, prepare(small)) as machine,
+        Device(machine.tty, baud=baud) as device,
+    ):
+        assert not device.simulated
+        reply = device.chat("hello")
+        assert (reply.text, reply.digest_checked) == (small.reply("hello"), True)
+        assert (reply.cycles_per_char, reply.ms_per_char) == (None, None)
+        assert device.flash(other).model == "other"
+        assert device.verify().mismatches == []
+        result = device.bench(["hello"])
+        assert (result.cycles_per_char, result.clock_hz, result.simulated) == ({"mean": None, "max": None}, 0, False)
+        assert result.tpa_bytes == device.info().tpa_bytes
 
 
 def test_one_program_at_a_time(device: Device) -> None:
