@@ -240,6 +240,22 @@ t_active0_entry: jr      nz,t_active0
 t_active0_b_page equ    $-1
 t_active0_end:
 
+; The same on a tape: the record's first word is back on its place before x of 256 is large.
+t_tape0:        push    de
+tape0_big:      ld      bc,0
+t_tape0_b_page2 equ   $-2
+                ld      de,1
+t_tape0_b_cut equ     $-1
+                jp      big
+t_tape0_entry:  jr      nz,tape0_big
+                ld      a,l
+                inc     a
+                jr      z,t_tape0
+                ld      c,a
+                ld      h,0
+t_tape0_b_page equ    $-1
+t_tape0_end:
+
 t_active1:      ld      bc,1*256
 t_active1_b_page2 equ   $-2
                 ld      de,1 shl 1
