@@ -51,7 +51,7 @@ variables_end   equ     variables+71
 ; Checks the image in memory. Needs crc_init().
 ; exit:  A = STATUS_OK, STATUS_NO_MODEL, STATUS_BAD_MODEL or STATUS_BAD_ABI
 ; uses:  AF, BC, DE, HL
-; size:  77 bytes; 160 T, and 126 T a byte of the image
+; size:  65 bytes; 160 T, and 128 T a byte of the image
 engine_open:    ld      hl,(IMAGE+CPM_AT_MAGIC)
                 ld      de,IMAGE_MAGIC
                 or      a

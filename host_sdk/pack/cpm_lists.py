@@ -16,9 +16,9 @@ REACH = 15
 """A move goes no further."""
 _AGAIN = 0x80
 """In the number of words to count up: a place to count down once more follows."""
-_ADD, _COUNT, _ADD_MOVE, _COUNT_MOVE = 34, 20, 65, 44
+_ADD, _COUNT, _ADD_MOVE, _COUNT_MOVE = 34, 20, 65, 55
 """T-states of one place in the blocks of kernel.asm; of these, _ODD come with an odd number, half of the time."""
-_ENTRY, _ODD, _UP, _ADD_LIST, _COUNT_LIST = 10, 15, 24, 150, 110
+_ENTRY, _ODD, _UP, _ADD_LIST, _COUNT_LIST = 10, 15, 24, 136, 117
 
 
 @dataclass(frozen=True, slots=True)
