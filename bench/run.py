@@ -32,7 +32,8 @@ from host_sdk.pack.queries import bench_queries  # noqa: E402
 from host_sdk.spec.container import Kind  # noqa: E402
 from host_sdk.train.data import read_pairs  # noqa: E402
 
-MICRO = ROOT / "bench/micro.ulm"
+MICRO = ROOT / "models/micro/micro64.ulm"
+MICRO_256 = ROOT / "models/micro/micro256.ulm"
 TINYCHAT = ROOT / "models/tinychat/tinychat.ulm"
 PARAPHRASES = ROOT / "models/commands/paraphrases.txt"
 
@@ -47,6 +48,7 @@ PROGRAMS = {
     "C, lists, zero inputs skipped": "column_lists.h",
 }
 """What a row is called, and its kernel."""
+MICRO_PROGRAMS = ("dense2.h", "dense8.h")
 CHARACTER_PROGRAMS = ("dense2.h", "unrolled2.h", "assembly2.h", "columns2.h")
 ONLY_16 = ("assembly2.h",)
 READINGS = {"pgm": ("BY_PGM_READ",), "flash": (), "sram": ("IN_SRAM",), "wide": ("WIDE",)}
@@ -119,9 +121,10 @@ def published() -> tuple[str, Model]:
 
 def side_by_side(folder: Path, only: str) -> Iterator[Row]:
     """Every program and runtime of every network."""
-    micro, own = Model.load(MICRO), Model.load(TINYCHAT)
+    own = Model.load(TINYCHAT)
     networks: list[tuple[str, Model, Sequence[str], Sequence[str]]] = [
-        ("micro", micro, list(PROGRAMS.values()), micro_queries()),
+        ("micro", Model.load(MICRO), list(PROGRAMS.values()), micro_queries()),
+        ("micro", Model.load(MICRO_256), MICRO_PROGRAMS, micro_queries()),
         ("own tinychat", own, CHARACTER_PROGRAMS, chat_queries()),
     ]
     name, model = published()

@@ -12,6 +12,7 @@
 #define scale   r4  /* 2^(8 - shift): with it MUL shifts right; 0 where the shift is 0 */
 #define low0    r5  /* sum from which a row is active: 128 + 2^shift */
 #define high0   r6
+#define unit    r5  /* in layers of counts: 32 / 2^shift */
 #define sums_l  r7  /* pages of the new layer */
 #define sums_h  r14
 #define save    r8  /* Y and X while a column is being added: the place behind its row, and */
@@ -198,9 +199,16 @@ high:   lpm     XL, Z+
 scan_begin:
         lpm     left, Z+
         lpm     groups, Z+
-        lpm     n, Z+           ; shift
+        lpm     n, Z+           ; shift, or of counts: what one adds to the activation
         lpm     flags, Z+
         lpm     zero0, Z+
+        mov     YH, done_l
+        mov     XH, done_h
+        clr     YL
+        clr     XL
+        mov     unit, n
+        bst     flags, 1        ; COUNTS
+        brts    cscan
         clr     high0
         ldi     p, 1            ; 2^shift
         ldi     t, 0x80
@@ -219,12 +227,6 @@ shifted:
         add     p, t
         mov     low0, p
         rol     high0
-        mov     YH, done_l
-        mov     XH, done_h
-        clr     YL
-        clr     XL
-        bst     flags, 1        ; COUNTS
-        brts    cscan
         rjmp    scan
 
 ; Walks rows that are counts: 12 cycles for one that is not active.
@@ -239,14 +241,13 @@ cscan:  ld      lo, Y+
         rjmp    group
 cactive:
         sub     lo, zero0       ; count beyond the threshold
-        ldi     t, INPUT_SCALE
-        mul     lo, t
-        movw    lo, r0
-        lpm     t, Z+           ; the sum at the threshold
+        mul     lo, unit
+        movw    xl, r0
+        lpm     t, Z+           ; the activation at the threshold
         dec     len
-        add     lo, t
-        adc     hi, zero
-        rjmp    activate
+        add     xl, t
+        adc     xh, zero
+        rjmp    ready
 ; Walks the rows of a finished layer: 15 cycles for one that is not active.
 scan:   ld      lo, Y+
         ld      hi, X+
@@ -275,15 +276,15 @@ active: subi    lo, PRESET
         brmi    skip            ; the few least sums pass the first test
 ; The activation of the sum hi:lo, which gives at least 1.
 activate:
-        mov     save, YL
-        mov     save_h, YL
-        mov     YH, sums_l
-        mov     XH, sums_h
         mul     hi, scale
         movw    xl, r0
         mul     lo, scale
         or      xl, r1
         breq    go_odd
+ready:  mov     save, YL
+        mov     save_h, YL
+        mov     YH, sums_l
+        mov     XH, sums_h
         tst     xh
         brne    go_wide
 narrow: lpm     n, Z+
@@ -336,11 +337,9 @@ end:    dec     layers
 
 ; The low byte of the activation is 0: of a multiple of 256, or all of it where the shift is 0.
 odd:    cpse    scale, zero
-        rjmp    wide
+        rjmp    ready
         movw    xl, lo
-        tst     xh
-        brne    wide
-        rjmp    narrow
+        rjmp    ready
 ; Activations of two bytes are rare: a short loop for both codes, both signs and the high byte too.
 wide:   sbrs    flags, 0        ; SATURATE
         rjmp    full

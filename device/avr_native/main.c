@@ -22,7 +22,7 @@ static const struct __attribute__((packed)) {
     RUNTIME_MARK,
     {
         .revision = PROTOCOL_REVISION,
-        .flags = HELLO_CYCLES,
+        .flags = HELLO_CYCLES | HELLO_UPLOAD,
         .max_payload = MAX_PAYLOAD,
         .build = 0, /* stamped when shipped */
         .spec_sum = SPEC_SUM,

@@ -178,25 +178,24 @@ static tape_t push_layer(tape_t tape, bool from_b) {
     tape = start_sums(tape, sums);
     uint8_t left = tape_next(&tape);
     uint8_t groups = tape_next(&tape);
-    uint8_t shift = tape_next(&tape);
+    uint8_t shift = tape_next(&tape); /* of counts: what one adds to the activation */
     uint8_t flags = tape_next(&tape);
     uint8_t zero = tape_next(&tape);
     for (uint8_t place = 0; groups; groups--, left = GROUP_ROWS, place++)
         do {
             uint8_t length = tape_next(&tape);
-            int16_t sum;
+            int16_t x;
             if (flags & LAYER_COUNTS) {
                 uint8_t count = page_a.counts[place++];
                 if (count < zero) {
                     tape = tape_skip(tape, length);
                     continue;
                 }
-                sum = (int16_t)((count - zero) * INPUT_SCALE + tape_next(&tape));
+                x = (int16_t)((count - zero) * shift + tape_next(&tape));
                 length--;
             } else {
-                sum = (int16_t)(done[place++] - PRESET);
+                x = (int16_t)(done[place++] - PRESET) >> shift;
             }
-            int16_t x = sum >> shift;
             if (x <= 0) {
                 tape = tape_skip(tape, length);
                 continue;

@@ -21,6 +21,7 @@ _COMMANDS = {
     "bench": ("host_sdk.cli.talk", "bench", "Measure a board's speed and memory."),
     "train": ("host_sdk.cli.train", "train", "Train a model from query|reply lines."),
     "eval": ("host_sdk.cli.train", "evaluate", "Measure a model's replies beside trivial baselines."),
+    "sweep": ("host_sdk.cli.sweep", "sweep", "Search for the best recipes of a data file."),
     "import": ("host_sdk.cli.files", "import_", "Import a model that others published."),
     "pack": ("host_sdk.cli.files", "pack", "Make the packed image of a model for one kind of memory."),
     "boards": ("host_sdk.cli.files", "boards", "List the boards that μLM knows."),

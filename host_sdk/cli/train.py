@@ -12,11 +12,13 @@ import click
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import UsageError
 from host_sdk.model.model import Model
+from host_sdk.train.baselines import BASELINES, all_baselines_of
 from host_sdk.train.checkpoint import part_path
 from host_sdk.train.data import HELD_OUT, read_pairs, split_pairs
-from host_sdk.train.evaluate import Evaluation
+from host_sdk.train.evaluate import Evaluation, Share, by_reply, compare, confusions, out_of_scope, replies
 from host_sdk.train.evaluate import evaluate as measure
-from host_sdk.train.recipe import CODES, HEADS, Recipe
+from host_sdk.train.fit import shaped
+from host_sdk.train.recipe import CODES, DEVICES, HEADS, Recipe
 
 if TYPE_CHECKING:
     from host_sdk.train.loop import Progress
@@ -33,11 +35,20 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 @click.option("-o", "--output", type=_path, required=True, help="The model file to write.")
 @click.option("--recipe", "recipe_file", type=_path, help="Options from a TOML file; those given here go first.")
 @click.option("--head", type=click.Choice(list(HEADS)), help="Spell replies, or choose among the data's.")
-@click.option("--hidden", help="Widths of the hidden layers: 64,48,32.")
+@click.option("--for", "board", metavar="BOARD", help="Choose a shape that fills the room of this board.")
+@click.option("--additions", type=int, help="Of a pass, at most: asks for speed.")
+@click.option("--bytes", "bytes_", type=int, help="Packed with all texts, at most: asks for a small model.")
+@click.option("--hidden", help="Widths of the hidden layers: 64,48,32; 0 for none.")
 @click.option("--query-buckets", type=int, help="64 to 2048: more cost flash, not time.")
 @click.option("--context-buckets", type=int, help="64 to 2048, character head only.")
+@click.option("--zones", type=int, help="1 to 8 parts of a query that hash apart: the order of words counts.")
+@click.option("--words/--no-words", default=None, help="Hash whole words, too.")
+@click.option("--teacher", type=float, help="0 to 1: share of a float teacher in the targets.")
+@click.option("--variants", type=int, help="Of every query, answered by the teacher: helps where data are few.")
 @click.option("--epochs", type=int, help="Passes over the data; default: as many as make 4,000 steps.")
 @click.option("--seed", type=int, help="Another seed gives another model, the same one the same file.")
+@click.option("--patience", type=int, help="Validations without a better accuracy until it stops; 0: never.")
+@click.option("--device", type=click.Choice(DEVICES), help="A GPU gives another model for the same seed.")
 @click.option("--code", type=click.Choice(list(CODES)), help="Values of a weight.")
 @click.option("--name", help="What boards show; default: the name of the model file.")
 @click.option("--licence", help="Of the model, kept in the file.")
@@ -48,6 +59,8 @@ def train(
     output: Path,
     recipe_file: Path | None,
     head: str | None,
+    board: str | None,
+    bytes_: int | None,
     hidden: str | None,
     all_data: bool | None,
     as_json: bool,
@@ -65,7 +78,13 @@ def train(
         given["hidden"] = _widths(hidden)
     if all_data is not None:
         given["held_out"] = 0.0 if all_data else recipe.held_out or HELD_OUT
-    recipe = replace(recipe.with_head(head or recipe.head), **given)
+    if bytes_ is not None:
+        given["bytes"] = bytes_
+    recipe = recipe.with_head(head or recipe.head)
+    if board:
+        recipe, why = shaped(recipe, read_pairs(data, recipe.max_reply), board)
+        click.echo(why, err=True)
+    recipe = replace(recipe, **given)
     watching = sys.stderr.isatty()
     try:
         model, evaluation = build(
@@ -95,18 +114,62 @@ def train(
     show_default=True,
     help="All pairs of DATA, or those that its training holds out or fits on.",
 )
+@click.option("--oos", metavar="REPLY", help="The reply that stands for out of scope: measure both sides of it.")
+@click.option("--against", type=_path, metavar="B.ulm", help="The difference to another model, with its interval.")
+@click.option("--replies", "per_reply", is_flag=True, help="A line per reply, and the most frequent confusions.")
+@click.option("--all-baselines", is_flag=True, help="A linear and a float network, too: trains them, needs PyTorch.")
 @_json
-def evaluate(model: Path, data: Path, fit_file: Path | None, split: str, as_json: bool) -> None:
+def evaluate(
+    model: Path,
+    data: Path,
+    fit_file: Path | None,
+    split: str,
+    oos: str | None,
+    against: Path | None,
+    per_reply: bool,
+    all_baselines: bool,
+    as_json: bool,
+) -> None:
     """Ask the file MODEL every query of DATA, beside trivial baselines."""
     loaded = Model.load(model)
+    other = Model.load(against) if against else None
     fit, held = split_pairs(pairs := read_pairs(data), _held_out(loaded))
     chosen = {"all": pairs, "held": held, "fit": fit}[split]
     known = read_pairs(fit_file) if fit_file else fit if split == "held" else None
-    result = measure(loaded, chosen, known)
+    result = measure(loaded, chosen, known, all_baselines_of(loaded) if all_baselines else BASELINES)
+    answers = replies(loaded, chosen) if oos or other or per_reply else []
+    scope = out_of_scope(answers, chosen, oos) if oos else None
+    comparison = compare(answers, other, chosen) if other else None
     if as_json:
-        print_json(result.to_dict())
-    else:
-        _report(loaded, result, {"all": "pairs", "held": "held-out pairs", "fit": "fitted pairs"}[split])
+        values = result.to_dict()
+        if scope:
+            values["out_of_scope"] = scope.to_dict()
+        if comparison:
+            values["against"] = comparison.to_dict()
+        if per_reply:
+            values["replies"] = [row.to_dict() for row in by_reply(answers, chosen)]
+            names = ("listed", "answered", "pairs")
+            values["confusions"] = [dict(zip(names, row, strict=True)) for row in confusions(answers, chosen)]
+        print_json(values)
+        return
+    _report(loaded, result, {"all": "pairs", "held": "held-out pairs", "fit": "fitted pairs"}[split])
+    if scope:
+        click.echo(f"in scope: {_share(scope.in_scope)}")
+        click.echo(f"{scope.label!r}: recall {_share(scope.recall)}; precision {_share(scope.precision)}")
+    if comparison:
+        low, high = comparison.interval
+        click.echo(
+            f"against {comparison.name} ({comparison.exact.value:.3f}): {comparison.difference:+.3f}, "
+            f"95 % interval {low:+.3f} to {high:+.3f}"
+        )
+    if per_reply:
+        lines = [
+            (row.reply, str(row.recall.count), f"{row.recall.value:.3f}", f"{row.precision.value:.3f}")
+            for row in by_reply(answers, chosen)
+        ]
+        table([("listed reply", "pairs", "recall", "precision"), *lines])
+        wrong = [(listed, answer, str(count)) for listed, answer, count in confusions(answers, chosen)]
+        table([("listed reply", "answered", "pairs"), *wrong])
 
 
 def _held_out(model: Model) -> float:
@@ -118,17 +181,23 @@ def _held_out(model: Model) -> float:
 
 def _widths(text: str) -> tuple[int, ...]:
     try:
-        return tuple(int(width) for width in text.split(","))
+        return () if text == "0" else tuple(int(width) for width in text.split(","))
     except ValueError:
         raise UsageError(f"--hidden {text!r} is no list of widths. Write 64,48,32.") from None
 
 
 def _report(model: Model, result: Evaluation, what: str) -> None:
-    rows = [(model.name, f"{result.exact:.3f}")]
-    rows += [(f"baseline: {name}", f"{share:.3f}") for name, share in result.baselines.items()]
-    table([(f"{result.pairs} {what}", "exact"), *rows])
-    click.echo(f"any listed reply: {result.any:.3f}; {result.additions_per_char:.0f} additions per character")
+    low, high = result.exact.interval
+    rows = [(model.name, f"{result.exact.value:.3f}", f"{low:.3f} to {high:.3f}")]
+    rows += [(f"baseline: {name}", f"{share:.3f}", "") for name, share in result.baselines.items()]
+    table([(f"{result.exact.count} {what}", "exact", "95 % interval"), *rows])
+    click.echo(f"any listed reply: {_share(result.any)}; {result.additions_per_char:.0f} additions per character")
     click.echo(f"baselines fitted on {result.baselines_fit_on}")
+
+
+def _share(share: Share) -> str:
+    low, high = share.interval
+    return f"{share.value:.3f} ({low:.3f} to {high:.3f}, of {share.count})"
 
 
 def _show(progress: Progress) -> None:

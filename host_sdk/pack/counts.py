@@ -63,7 +63,7 @@ class Counts:
             np.where((query > 0).any(axis=1), above, np.where(above < 0, -1, MAX_QUERY)),
             below // np.maximum(-query.min(axis=1), 1),
         )
-        longest = np.where((threshold < -128) | (threshold > 127), -1, longest)
+        longest = np.where((threshold < -128) | (threshold > 127) | (INPUT_SCALE >> first.shift == 0), -1, longest)
         rest = bias + INPUT_SCALE * threshold
         return cls(threshold, rest, zero, floor, min(MAX_QUERY, model.features.longest(int(longest.min()))))
 

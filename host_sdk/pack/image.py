@@ -165,21 +165,21 @@ class _Tape:
             buckets = layers[0].columns
             rest = bytes([INPUT_SCALE])
             tape = _start(layers[0].bias, self.layouts[0])
-            tape += _SHAPE.pack(buckets & 0xFF, 1, 0, LayerFlag.COUNTS, 1)
+            tape += _SHAPE.pack(buckets & 0xFF, 1, INPUT_SCALE, LayerFlag.COUNTS, 1)
             tape += b"".join(_sized(rest + code(0, index)) for index in range(buckets))
         else:
             tape = self._first([code(0, index) for index in range(layers[0].columns)])
         for number, layer in enumerate(layers[:-1]):
             flags = LayerFlag.SATURATE if layer.saturate else 0
             rests = [b""] * layer.rows
-            zero = 0
+            shift, zero = layer.shift, 0
             if counts and in_counts and not number:
                 flags |= LayerFlag.COUNTS
-                rests = [bytes([int(rest)]) for rest in counts.rest]
-                zero = counts.zero
+                rests = [bytes([int(rest) >> shift]) for rest in counts.rest]
+                shift, zero = INPUT_SCALE >> shift, counts.zero
             layout = self.layouts[number]
             tape += _start(layers[number + 1].bias, self.layouts[number + 1])
-            tape += _SHAPE.pack(layout.first & 0xFF, layout.groups, layer.shift, flags, zero)
+            tape += _SHAPE.pack(layout.first & 0xFF, layout.groups, shift, flags, zero)
             tape += b"".join(_sized(rest + code(number + 1, index)) for index, rest in enumerate(rests))
         return tape
 
@@ -202,7 +202,10 @@ class _Tape:
 
 
 def unpack(data: bytes) -> list[Layer]:
-    """The layers in an image of lists, in its own row order; the packer's tests compare them with the model's."""
+    """The layers in an image of lists, in its own row order; the packer's tests compare them with the model's.
+
+    Biases of a first layer in counts come without the bits that its shift drops.
+    """
     fields = header(data)
     character = fields["kind"] == Kind.CHARACTER
     counting = character and fields["zero"] - fields["floor"] < spec.SUMS_ZERO
@@ -235,13 +238,15 @@ def unpack(data: bytes) -> list[Layer]:
     for number, (start, shape, columns) in enumerate(zip(starts, shapes, coded, strict=True)):
         layout = _layout(shape)
         bias = start[layout.of_rows] - spec.PRESET
-        if number == 0 and counting:  # the rest of a bias leads the row's column
-            rest = np.array([one[0] for one in coded[1]], np.int64)
+        shift = shape[2]
+        if number == 0 and counting:  # the activation at the threshold leads the row's column
+            shift = (INPUT_SCALE // shift).bit_length() - 1
+            rest = np.array([one[0] for one in coded[1]], np.int64) << shift
             bias = rest - INPUT_SCALE * start[layout.of_rows]
             coded[1] = [one[1:] for one in coded[1]]
         weights = np.stack([decode(one, layout) for one in columns], axis=1)
         saturate = bool(shape[3] & LayerFlag.SATURATE)
-        layers.append(Layer(weights, bias.astype(np.int16), shift=shape[2], saturate=saturate))
+        layers.append(Layer(weights, bias.astype(np.int16), shift=shift, saturate=saturate))
     return layers
 
 

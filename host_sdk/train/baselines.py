@@ -1,4 +1,4 @@
-"""Trivial answers to compare a model with: the commonest reply, a table of telling words, the nearest known query.
+"""Trivial answers to compare a model with: the commonest reply, a table of telling words, the nearest known queries.
 
 Every baseline answers queries from fitted pairs and is told which of them it may use (`fold`): either the fitted pairs
 are others than those asked about, or each query is answered from the pairs of the other folds.
@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from host_sdk.errors import MissingError
+from host_sdk.model.model import Model
 from host_sdk.model.text import query_hashes
 from host_sdk.train.data import Pair, hash_share, normalise
 
@@ -68,7 +70,44 @@ def nearest(fit: Sequence[Pair], queries: Sequence[str]) -> list[str]:
     return answers
 
 
-BASELINES: Mapping[str, Answer] = {"majority": majority, "keyword": keyword, "nearest": nearest}
+def centroid(fit: Sequence[Pair], queries: Sequence[str]) -> list[str]:
+    """The reply whose fitted queries are nearest on the mean: cosine with the sum of their unit vectors of trigrams."""
+    replies = sorted({pair.reply for pair in fit})
+    rows = {reply: row for row, reply in enumerate(replies)}
+    columns: dict[int, int] = {}
+    known = [Counter(query_hashes(pair.query.encode())) for pair in fit]
+    for counts in known:
+        for trigram in counts:
+            columns.setdefault(trigram, len(columns))
+    sums = np.zeros((len(replies), len(columns)))
+    for pair, counts in zip(fit, known, strict=True):
+        places = [columns[trigram] for trigram in counts]
+        sums[rows[pair.reply], places] += np.array(list(counts.values())) / _norm(counts)
+    sums /= np.linalg.norm(sums, axis=1, keepdims=True)
+    answers = []
+    for query in queries:
+        counts = Counter(query_hashes(query.encode()))
+        seen = {columns[trigram]: count for trigram, count in counts.items() if trigram in columns}
+        scores = sums[:, list(seen)] @ np.array(list(seen.values()), float)
+        answers.append(replies[int(scores.argmax())])
+    return answers
+
+
+BASELINES: Mapping[str, Answer] = {"majority": majority, "keyword": keyword, "centroid": centroid, "nearest": nearest}
+"""Those that take no training."""
+
+
+def all_baselines_of(model: Model) -> Mapping[str, Answer]:
+    """BASELINES and the classifiers that are trained for the shape of a model. MissingError without torch."""
+    try:
+        from host_sdk.train.float_baselines import float_baselines
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingError(
+            "These baselines need PyTorch, which is not installed: pip install 'micro-lm[train]'."
+        ) from None
+    return {**BASELINES, **float_baselines(model)}
 
 
 def cross_validated(answer: Answer, pairs: Sequence[Pair]) -> list[str]:
@@ -89,13 +128,17 @@ def _commonest(counter: Counter[str]) -> tuple[str, int]:
     return min(counter.items(), key=lambda item: (-item[1], item[0]))
 
 
+def _norm(counts: Counter[int]) -> float:
+    return float(sum(count * count for count in counts.values()) ** 0.5)
+
+
 def _postings(queries: Sequence[str]) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:
     """Trigram hash -> (places of the queries that have it, their counts of it divided by their norms)."""
     places: dict[int, list[int]] = defaultdict(list)
     shares: dict[int, list[float]] = defaultdict(list)
     for place, query in enumerate(queries):
         counts = Counter(query_hashes(query.encode()))
-        norm = sum(count * count for count in counts.values()) ** 0.5
+        norm = _norm(counts)
         for trigram, count in counts.items():
             places[trigram].append(place)
             shares[trigram].append(count / norm)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from host_sdk.errors import FileError, MissingError
-from host_sdk.model.engine import safe_query_length
+from host_sdk.model.engine import additions, safe_query_length
 from host_sdk.model.model import Model
 from host_sdk.pack.order import annotate
 from host_sdk.train.checkpoint import part_path
 from host_sdk.train.data import SPLIT_RULE, Pair, read_pairs, split_pairs
 from host_sdk.train.evaluate import Evaluation, evaluate
+from host_sdk.train.fit import packed_bytes
 from host_sdk.train.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 GOLDEN = 24
 """Queries that every trained model carries to prove a board."""
+_COUNTED = 500
+"""Queries over which additions are averaged."""
 _EDGES = (
     "",
     "a",
@@ -55,9 +58,22 @@ def build(
     model = train(fit, recipe, part, watch, note)
     evaluation = evaluate(model, held, fit) if held else None
     model = annotate(_describe(model, recipe, Path(data), evaluation, _golden(held or pairs, recipe.seed)))
+    for sentence in missed(model, recipe, fit):
+        note(sentence)
     model.save(out)
     part.unlink(missing_ok=True)
     return model, evaluation
+
+
+def missed(model: Model, recipe: Recipe, pairs: Sequence[Pair]) -> Iterator[str]:
+    """A sentence for each target of the recipe that the model misses on these pairs."""
+    if recipe.bytes and (size := packed_bytes(model, recipe.board)) > recipe.bytes:
+        yield f"The model takes {size} bytes packed instead of {recipe.bytes}. Train it narrower or with more steps."
+    queries = list(dict.fromkeys(pair.query for pair in pairs))
+    if recipe.additions:
+        made = additions(model, queries[:: -(-len(queries) // _COUNTED)])
+        if made > recipe.additions:
+            yield f"A pass takes {made:.0f} additions instead of {recipe.additions}. Train narrower or with more steps."
 
 
 def _trainer() -> Callable[..., Model]:

@@ -6,7 +6,7 @@ file pull once, by their share, instead of in turns.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,11 +40,11 @@ class Examples:
 def character_examples(pairs: Sequence[Pair], charset: str, recipe: Recipe) -> Examples:
     """One example per distinct query and context: the next character, or the end of the reply."""
     classes = {char: number for number, char in enumerate(charset)}
-    seen: dict[tuple[bytes, bytes], Counter[int]] = defaultdict(Counter)
+    seen: dict[tuple[bytes, bytes], dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for pair in pairs:
         context = blank_context(recipe.context_length)
         query = lower(pair.query.encode())
-        share = recipe.class_weights.get(pair.reply, 1)
+        share = recipe.class_weights.get(pair.reply, 1.0)
         for char in pair.reply:
             seen[query, context][classes[char]] += share
             context = context[1:] + lower(char.encode())
@@ -55,18 +55,18 @@ def character_examples(pairs: Sequence[Pair], charset: str, recipe: Recipe) -> E
 def reply_examples(pairs: Sequence[Pair], replies: Sequence[str], recipe: Recipe) -> Examples:
     """One example per distinct query: the index of the reply."""
     classes = {reply: number for number, reply in enumerate(replies)}
-    seen: dict[tuple[bytes, bytes], Counter[int]] = defaultdict(Counter)
+    seen: dict[tuple[bytes, bytes], dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for pair in pairs:
-        seen[lower(pair.query.encode()), b""][classes[pair.reply]] += recipe.class_weights.get(pair.reply, 1)
+        seen[lower(pair.query.encode()), b""][classes[pair.reply]] += recipe.class_weights.get(pair.reply, 1.0)
     return _examples(seen, len(replies), recipe)
 
 
-def _examples(seen: Mapping[tuple[bytes, bytes], Counter[int]], classes: int, recipe: Recipe) -> Examples:
+def _examples(seen: Mapping[tuple[bytes, bytes], dict[int, float]], classes: int, recipe: Recipe) -> Examples:
     queries, query = _index([query for query, _ in seen])
     contexts, context = _index([context for _, context in seen])
     target = np.zeros((len(seen), classes), np.float32)
-    for row, counter in zip(target, seen.values(), strict=True):
-        row[list(counter)] = list(counter.values())
+    for row, shares in zip(target, seen.values(), strict=True):
+        row[list(shares)] = list(shares.values())
     weight = target.sum(axis=1)
     buckets = recipe.context_buckets
     table = context_counts(contexts, buckets) if buckets else np.zeros((1, 0), np.int32)

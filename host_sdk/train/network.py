@@ -82,6 +82,11 @@ class Network(nn.Module):
         """float32 where all sums stay exact in it, float64 otherwise."""
         return self.stack[0].latent.dtype
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.stack[0].latent.device
+
     def forward(self, counts: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(outputs of the last layer, sums of every layer before they wrap) for counts (batch, inputs)."""
         x = counts.to(self.dtype) * INPUT_SCALE
@@ -96,8 +101,8 @@ class Network(nn.Module):
         with torch.no_grad():
             return tuple(
                 Layer(
-                    layer.weights().numpy().astype(np.int8),
-                    layer.bias().numpy().astype(np.int16),
+                    layer.weights().cpu().numpy().astype(np.int8),
+                    layer.bias().cpu().numpy().astype(np.int16),
                     layer.stage.code,
                     layer.stage.shift,
                     layer.stage.saturate,

@@ -27,12 +27,18 @@ CODES: Mapping[str, WeightCode] = {
     "int4": WeightCode.INT4,
     "int8": WeightCode.INT8,
 }
+DEVICES = ("cpu", "gpu")
+_HIDDEN = (64,)
 _BY_HEAD: Mapping[str, Mapping[str, Any]] = {
-    "character": {"hidden": (64,), "context_buckets": 512, "context_length": 8},
-    "reply": {"hidden": (64, 32), "context_buckets": 0, "context_length": 0},
+    "character": {"context_buckets": 512, "context_length": 8},
+    "reply": {"context_buckets": 0, "context_length": 0},
 }
 _TABLES = ("class_weights", "actions")
 """Options that are tables of reply texts."""
+_NOT_NEGATIVE = (
+    *("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "activity"),
+    *("variants", "patience", "seed"),
+)
 _BUCKETS = [1 << bits for bits in QUERY_BITS]
 
 
@@ -46,28 +52,31 @@ class Recipe:
     words: bool = False  # whole words are hashed beside windows of three characters
     context_buckets: int = 0  # 0: the head's default, 512 for characters; replies have none
     context_length: int = 0  # characters; 0: the head's default, 8; replies have none
-    hidden: tuple[int, ...] | None = None  # widths; None: the head's default, 64 for characters, 64-32 for replies
+    hidden: tuple[int, ...] = _HIDDEN  # widths; none: a linear classifier
     code: str = "2bit"  # of all weights
     shift: int = 2  # right shift of every layer
     saturate: bool = False  # cut activations at 255
     max_reply: int = MAX_REPLY  # characters
     epochs: int = 0  # 0: as many as make `steps` steps
     steps: int = 4000
-    batch: int = 256
+    batch: int = 512
     learning_rate: float = 0.02
     warm_up: float = 0.05  # share of the steps in which the learning rate rises
-    decay: float = 3e-4  # share of a weight lost per step at full learning rate
-    sparsity: float = 3e-4  # soft threshold per step at full learning rate, in grid units
+    decay: float = 0.0  # share of a weight lost per step at full learning rate
+    sparsity: float = 1e-3  # soft threshold per step at full learning rate, in grid units
     additions: int = 0  # per pass, at most; 0: as many as it takes
-    bytes: int = 0  # packed for a board's flash with all texts, at most; 0: as many as it takes
+    bytes: int = 0  # packed for `board` with all texts, at most; 0: as many as it takes
+    board: str = "uno"
     temperature: float = 8.0  # logits are divided by it in the loss
     overflow: float = 1e-3  # price of a mean unit of |sum| above 24,000
     activity: float = 0.0  # price of a unit of the positive sums of hidden layers, per example: fewer units fire
     teacher: float = 0.0  # share of a float teacher's opinion in the targets of the data's queries
     variants: int = 0  # of every query, that only the teacher answers
+    device: str = "cpu"  # or "gpu", which rounds gradients otherwise: another model for the same seed
     seed: int = 0
     held_out: float = HELD_OUT  # share of the queries never seen in training; 0 uses all data
-    validation: float = 0.05  # share of the remaining queries that only the progress figures use
+    validation: float = 0.02  # share of the remaining queries, for the live accuracy and `patience`
+    patience: int = 0  # validations, of about 25, without a better accuracy until it stops; 0: never
     name: str = ""  # shown by boards; empty: the name of the data file
     licence: str = ""
     class_weights: Mapping[str, float] = field(default_factory=dict)  # reply text -> weight of its pairs, others 1
@@ -77,7 +86,7 @@ class Recipe:
         defaults = _BY_HEAD.get(self.head, _BY_HEAD["character"])
         for name in ("context_buckets", "context_length"):
             object.__setattr__(self, name, getattr(self, name) or defaults[name])
-        object.__setattr__(self, "hidden", tuple(defaults["hidden"] if self.hidden is None else self.hidden))
+        object.__setattr__(self, "hidden", tuple(self.hidden))
         _check(self)
 
     @property
@@ -91,14 +100,14 @@ class Recipe:
         return CODES[self.code]
 
     @property
-    def widths(self) -> tuple[int, ...]:
-        """Rows of the hidden layers."""
-        return self.hidden or ()
-
-    @property
     def features(self) -> Features:
         """What of a query is hashed."""
         return Features(self.zones, self.words)
+
+    @property
+    def targets(self) -> bool:
+        """Whether the sparsity follows a target."""
+        return bool(self.additions or self.bytes)
 
     @property
     def action_table(self) -> dict[str, Action]:
@@ -109,11 +118,13 @@ class Recipe:
         """The recipe for a head; what depends on the head takes its default when that changes."""
         if head == self.head:
             return self
-        return replace(self, head=head, hidden=None, context_buckets=0, context_length=0, class_weights={}, actions={})
+        return replace(
+            self, head=head, hidden=_HIDDEN, context_buckets=0, context_length=0, class_weights={}, actions={}
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """All options, ready for JSON."""
-        return asdict(self) | {"hidden": list(self.widths), **{name: dict(getattr(self, name)) for name in _TABLES}}
+        return asdict(self) | {"hidden": list(self.hidden), **{name: dict(getattr(self, name)) for name in _TABLES}}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
@@ -189,15 +200,16 @@ def _check(recipe: Recipe) -> None:
         need(not recipe.actions, "actions belong to the reply head")
     else:
         need(recipe.context_buckets == 0 == recipe.context_length, "a reply model has no context")
-    need(len(recipe.widths) < MAX_LAYERS, f"{len(recipe.widths)} hidden layers (at most {MAX_LAYERS - 1})")
-    for width in recipe.widths:
+    need(len(recipe.hidden) < MAX_LAYERS, f"{len(recipe.hidden)} hidden layers (at most {MAX_LAYERS - 1})")
+    for width in recipe.hidden:
         need(isinstance(width, int) and 1 <= width <= MAX_WIDTH, f"a hidden layer of {width} (1 to {MAX_WIDTH})")
     need(0 <= recipe.shift <= MAX_SHIFT, f"shift {recipe.shift} (0 to {MAX_SHIFT})")
     need(1 <= recipe.max_reply <= MAX_REPLY, f"replies of {recipe.max_reply} characters (1 to {MAX_REPLY})")
-    for name in ("epochs", "decay", "sparsity", "additions", "bytes", "overflow", "activity", "variants", "seed"):
+    for name in _NOT_NEGATIVE:
         need(getattr(recipe, name) >= 0, f"{name} {getattr(recipe, name)} (0 or more)")
     for name in ("steps", "batch", "learning_rate", "temperature"):
         need(getattr(recipe, name) > 0, f"{name} {getattr(recipe, name)} (more than 0)")
+    need(recipe.device in DEVICES, f"device {recipe.device!r} ({' or '.join(DEVICES)})")
     need(0 <= recipe.teacher <= 1, f"teacher {recipe.teacher} (a share, 0 to 1)")
     for name in ("warm_up", "decay", "held_out", "validation"):
         share(name)

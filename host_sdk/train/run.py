@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from host_sdk.errors import MissingError
 from host_sdk.model.model import Layer
 from host_sdk.model.text import query_counts
 from host_sdk.spec.protocol import MAX_QUERY
@@ -33,20 +34,21 @@ class Run:
     def __init__(self, examples: Examples, recipe: Recipe, packed_bytes: Callable[[tuple[Layer, ...]], int]) -> None:
         """`packed_bytes` says what layers take in flash, together with all that does not change."""
         self.recipe = recipe
+        place = _place(recipe.device)
         self.per_epoch = -(-len(examples) // recipe.batch)
         self.epochs = recipe.epochs or -(-recipe.steps // self.per_epoch)
-        self.query_table = torch.from_numpy(examples.query_table)
-        self.context_table = torch.from_numpy(examples.context_table)
-        self.query = torch.from_numpy(examples.query)
-        self.context = torch.from_numpy(examples.context)
-        self.weight = torch.from_numpy(examples.weight)
+        self.query_table = torch.from_numpy(examples.query_table).to(place)
+        self.context_table = torch.from_numpy(examples.context_table).to(place)
+        self.query = torch.from_numpy(examples.query).to(place)
+        self.context = torch.from_numpy(examples.context).to(place)
+        self.weight = torch.from_numpy(examples.weight).to(place)
         stages = [
             Stage(rows, recipe.weight_code, recipe.shift, recipe.saturate)
-            for rows in (*recipe.widths, examples.target.shape[1])
+            for rows in (*recipe.hidden, examples.target.shape[1])
         ]
-        self.network = Network(recipe.query_buckets + recipe.context_buckets, stages, recipe.seed)
-        self.target = torch.from_numpy(examples.target).to(self.network.dtype)
-        self.hostile = torch.from_numpy(_hostile_counts(recipe))
+        self.network = Network(recipe.query_buckets + recipe.context_buckets, stages, recipe.seed).to(place)
+        self.target = torch.from_numpy(examples.target).to(place, self.network.dtype)
+        self.hostile = torch.from_numpy(_hostile_counts(recipe)).to(place)
         self.sparsity = Sparsity(self.network, recipe, lambda: packed_bytes(self.network.to_layers()))
         self.optimiser = torch.optim.AdamW(
             # AdamW multiplies the decay by the learning rate; the recipe gives it per step.
@@ -79,9 +81,9 @@ class Run:
         """Everything that an epoch changes, by name."""
         arrays = {f"sparsity.{name}": array for name, array in self.sparsity.state().items()}
         for number, parameter in enumerate(self.network.parameters()):
-            arrays[f"{number}.value"] = parameter.detach().numpy()
+            arrays[f"{number}.value"] = parameter.detach().cpu().numpy()
             for name, value in self.optimiser.state[parameter].items():
-                arrays[f"{number}.{name}"] = value.numpy()
+                arrays[f"{number}.{name}"] = value.cpu().numpy()
         return arrays
 
     def restore(self, arrays: checkpoint.Arrays) -> None:
@@ -96,6 +98,7 @@ class Run:
                 own_arrays = parts[str(number)]
                 parameter.copy_(torch.from_numpy(own_arrays.pop("value")))
                 state = {name: torch.from_numpy(array.copy()) for name, array in own_arrays.items()}
+                state = {name: value if name == "step" else value.to(parameter.device) for name, value in state.items()}
                 self.optimiser.state[parameter] = state
 
     def _step(self, chosen: Tensor, step: int, random: torch.Generator) -> float:
@@ -125,6 +128,13 @@ class Run:
 
     def _inputs(self, query_counts: Tensor, context: Tensor) -> Tensor:
         return torch.cat([query_counts, self.context_table[context]], 1)
+
+
+def _place(device: str) -> torch.device:
+    """Where tensors are to be; MissingError without a GPU where one is asked for."""
+    if device == "gpu" and not torch.cuda.is_available():
+        raise MissingError("PyTorch finds no GPU on this computer. Train with --device cpu.")
+    return torch.device("cuda" if device == "gpu" else "cpu")
 
 
 def _pace(done: float, warm_up: float) -> float:

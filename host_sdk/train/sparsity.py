@@ -1,11 +1,8 @@
-"""What makes weights zero: a soft threshold per step, raised as far as a target of additions or of bytes needs.
-
-A weight costs flash wherever it stands, and an addition only in passes that read its column. So a target of bytes
-raises the threshold of all weights alike, and one of additions that of columns by the share of passes that read them.
-"""
+"""What makes weights zero: a soft threshold per step, raised as far as a target of additions or of bytes needs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,13 +13,15 @@ from torch import Tensor
 from host_sdk.train.network import Network
 from host_sdk.train.recipe import Recipe
 
-_SETTLED = 0.6
+SETTLED = 0.6
 """Share of the steps after which the aim is the target; until then it comes down to it from where it was."""
-_MARGIN = 0.97
+_MARGIN = 0.98
 """The aim is this share of the target: what is left is for other queries than those trained on."""
-_PROPORTIONAL, _INTEGRAL = 8.0, 0.02
-"""Exponents of figure / aim in a price: at once, and per step for good."""
+_PROPORTIONAL, _INTEGRAL = 8.0, 80.0
+"""Exponents of figure / aim in a price: at once, and for good over all steps."""
 _LOWEST, _HIGHEST = 1e-3, 1e3
+_PULL = 1.2
+"""What a factor of 1 adds to the thresholds of all steps together, in grid units."""
 _MEMORY = 0.98
 """Of the running mean of activity, per step."""
 _PACKINGS = 50
@@ -33,21 +32,24 @@ _NIBBLE = 0.55
 
 @dataclass
 class Price:
-    """Keeps a figure below a target: the factor on a threshold, which rises while the figure is above its aim."""
+    """Keeps a figure below a target: a factor that rises while the figure is above its aim."""
 
     target: float
     start: float = 0.0  # the figure when the steering began
-    level: float = 0.1
+    level: float = 0.1  # the factor before the figure's own deviation
 
-    def factor(self, figure: float, done: float) -> float:
-        """The factor for a figure when the share `done` of all steps is made."""
+    def factor(self, figure: float, step: int, steps: int) -> float:
+        """The factor for a figure at `step` of `steps`."""
         self.start = self.start or figure
-        left = max(0.0, 1 - done / _SETTLED)
+        left = max(0.0, 1 - step / steps / SETTLED)
         goal = self.target * _MARGIN
-        aim = goal * max(1.0, self.start / goal) ** left
-        ratio = figure / aim
-        self.level = min(max(self.level * ratio**_INTEGRAL, _LOWEST), _HIGHEST)
-        return min(max(self.level * ratio**_PROPORTIONAL, _LOWEST), _HIGHEST)
+        aim = goal * math.pow(max(1.0, self.start / goal), left)
+        self.level = _bounded(self.level * math.pow(figure / aim, _INTEGRAL / steps))
+        return _bounded(self.level * math.pow(figure / aim, _PROPORTIONAL))
+
+
+def _bounded(factor: float) -> float:
+    return min(max(factor, _LOWEST), _HIGHEST)
 
 
 class Sparsity:
@@ -59,7 +61,9 @@ class Sparsity:
         self.additions = Price(recipe.additions) if recipe.additions else None
         self.bytes = Price(recipe.bytes) if recipe.bytes else None
         self.packed_bytes = packed_bytes
-        self.activity = [torch.zeros(layer.latent.shape[1], dtype=network.dtype) for layer in self.stack]
+        self.activity = [
+            torch.zeros(layer.latent.shape[1], dtype=network.dtype, device=network.device) for layer in self.stack
+        ]
         self.packed = (0, 0.0)  # (bytes, sum of the weights' magnitudes) when the packer was asked last
 
     @torch.no_grad()
@@ -68,28 +72,23 @@ class Sparsity:
 
         `pace` is the learning rate's factor; `step` of `steps` is being made.
         """
-        every = self.base
+        price = 0.0
         if self.bytes:
-            every += self.base * self.bytes.factor(self._bytes(step, steps), step / steps)
-        if every == 0 and not self.additions:
-            return
-        read: list[Tensor] = []
+            price += self.bytes.factor(self._bytes(step, steps), step, steps)
         if self.additions:
             self._observe(counts, sums)
-            columns = [(layer.weights() != 0).sum(0) for layer in self.stack]
-            total = float(sum(share @ ones.to(share.dtype) for share, ones in zip(self.activity, columns, strict=True)))
-            weights = float(sum(ones.sum() for ones in columns))
-            price = self.base * self.additions.factor(total, step / steps)
-            read = [price * share * (weights / max(total, 1.0)) for share in self.activity]
-        for number, layer in enumerate(self.stack):
-            threshold = pace * (every + read[number]) if read else torch.tensor(pace * every, dtype=layer.latent.dtype)
+            price += self.additions.factor(self._additions(), step, steps)
+        threshold = pace * (self.base + _PULL / steps * price)
+        if not threshold:
+            return
+        for layer in self.stack:
             layer.latent.sub_(layer.latent.clamp(-threshold, threshold))
 
     def state(self) -> dict[str, np.ndarray]:
         """What a checkpoint keeps."""
         prices = [value for price in (self.additions, self.bytes) if price for value in (price.start, price.level)]
         arrays = {"prices": np.array(prices), "packed": np.array(self.packed)}
-        return arrays | {f"activity{number}": share.numpy() for number, share in enumerate(self.activity)}
+        return arrays | {f"activity{number}": share.cpu().numpy() for number, share in enumerate(self.activity)}
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Take up a state that `state` returned."""
@@ -98,7 +97,9 @@ class Sparsity:
             if price:
                 price.start, price.level = next(values), next(values)
         self.packed = (int(arrays["packed"][0]), float(arrays["packed"][1]))
-        self.activity = [torch.from_numpy(arrays[f"activity{n}"].copy()) for n in range(len(self.stack))]
+        self.activity = [
+            torch.from_numpy(arrays[f"activity{n}"].copy()).to(share.device) for n, share in enumerate(self.activity)
+        ]
 
     def _observe(self, counts: Tensor, sums: Sequence[Tensor]) -> None:
         """Running means of the share of passes that read each column."""
@@ -107,6 +108,11 @@ class Sparsity:
         for share, now in zip(self.activity, read, strict=True):
             fresh = now.to(share.dtype).mean(0)
             share.copy_(fresh if not share.any() else _MEMORY * share + (1 - _MEMORY) * fresh)
+
+    def _additions(self) -> float:
+        """Of a pass: weights that are not zero, in the columns that are read."""
+        nonzero = [(layer.weights() != 0).sum(0) for layer in self.stack]
+        return float(sum(share @ ones.to(share.dtype) for share, ones in zip(self.activity, nonzero, strict=True)))
 
     def _bytes(self, step: int, steps: int) -> float:
         magnitudes = float(sum(layer.weights().abs().sum() for layer in self.stack))

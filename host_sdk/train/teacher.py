@@ -23,6 +23,7 @@ from host_sdk.model.text import context_hashes, query_counts
 from host_sdk.spec.protocol import MAX_QUERY
 from host_sdk.train.examples import MAX_COUNT, Examples
 from host_sdk.train.recipe import Recipe
+from host_sdk.train.repeatable import repeatable
 
 _BUCKETS = 1 << 13
 _WIDTH = 256
@@ -73,6 +74,11 @@ class Teacher(nn.Module):
 
 def taught(examples: Examples, recipe: Recipe) -> Examples:
     """The examples, and `variants` more for each, with the teacher's share in their targets."""
+    with repeatable():
+        return _taught(examples, recipe)
+
+
+def _taught(examples: Examples, recipe: Recipe) -> Examples:
     teacher = _trained(examples, recipe.seed)
     targets = examples.target * (1 - recipe.teacher) + _answers(teacher, examples) * recipe.teacher
     examples = replace(examples, target=targets.astype(np.float32))
@@ -141,7 +147,7 @@ def _varied(examples: Examples, recipe: Recipe) -> Examples:
     """Examples with variants of the queries in place of the queries; their targets are to be replaced."""
     source = random.Random(recipe.seed)
     words = [word for query in examples.queries for word in query.split()]
-    queries = [_variant(query, words, source) for _ in range(recipe.variants) for query in examples.queries]
+    queries = [variant(query, words, source) for _ in range(recipe.variants) for query in examples.queries]
     shift = np.repeat(np.arange(recipe.variants) * len(examples.queries), len(examples))
     counts = query_counts(queries, recipe.query_buckets, recipe.features)
     return replace(
@@ -154,7 +160,7 @@ def _varied(examples: Examples, recipe: Recipe) -> Examples:
     )
 
 
-def _variant(query: bytes, words: Sequence[bytes], source: random.Random) -> bytes:
+def variant(query: bytes, words: Sequence[bytes], source: random.Random) -> bytes:
     """The query with some words dropped, replaced by others of the data, or swapped with their neighbours."""
     changed = []
     for word in query.split():

@@ -14,7 +14,7 @@ pytest.importorskip("z80", reason="the package z80 is not installed: pip install
 from host_sdk.boards import BOARDS, Cpm
 from host_sdk.errors import BoardError, FileError, FitError, PortError, UsageError
 from host_sdk.flash.cpm_files import shipped_com
-from host_sdk.flash.deploy import fitted, fitted_com
+from host_sdk.flash.deploy import fitted, fitted_com, fitted_cpm
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import bench_queries
@@ -133,6 +133,11 @@ def test_packing_that_makes_no_sense(
 def test_a_smaller_tpa_is_kept(small_file: Path, tmp_path: Path) -> None:
     shown = answer("pack", small_file, "--for", "cpm", "--tpa", "20000", "-o", tmp_path / "x.ulb")
     assert shown["tpa_bytes"] <= 20000
+
+
+def test_compact(small: Model, small_file: Path, tmp_path: Path) -> None:
+    assert answer("pack", small_file, "--for", "cpm", "--compact", "-o", tmp_path / "x.ulb")["tpa_bytes"] <= 40960
+    assert (tmp_path / "x.ulb").read_bytes() == fitted_cpm(small, CPM, compact=True).data
 
 
 def test_info_and_boards(small: Model, small_file: Path) -> None:

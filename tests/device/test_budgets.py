@@ -23,9 +23,21 @@ BUDGETS: dict[str, dict[str, int]] = json.loads((Path(__file__).parents[1] / "bu
 RAM_END = 0x8FF
 
 
+MODELS = Path(__file__).parents[2] / "models"
+
+
 @pytest.fixture(scope="module")
 def results(open_board: OpenBoard, published: Model) -> dict[str, BenchResult]:
-    return {name: open_board(name, published).bench() for name in FULL_BOARDS}
+    """By "board, model"."""
+    models = {
+        "published shape": published,
+        "tinychat": Model.load(MODELS / "tinychat" / "tinychat.ulm"),
+        "micro64": Model.load(MODELS / "micro" / "micro64.ulm"),
+        "micro256": Model.load(MODELS / "micro" / "micro256.ulm"),
+    }
+    return {
+        f"{board}, {name}": open_board(board, model).bench() for board in FULL_BOARDS for name, model in models.items()
+    }
 
 
 def measured(result: BenchResult) -> dict[str, float]:
@@ -41,14 +53,14 @@ def measured(result: BenchResult) -> dict[str, float]:
 
 
 def test_nothing_is_over_budget(results: dict[str, BenchResult], capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [f"{'':9}{'figure':<22}{'measured':>10}{'limit':>10}{'left':>10}"]
+    rows = [f"{'':26}{'figure':<22}{'measured':>10}{'limit':>10}{'left':>10}"]
     over = []
     for name, result in results.items():
         figures = measured(result)
         assert figures.keys() == BUDGETS[name].keys()
         for figure, value in figures.items():
             limit = BUDGETS[name][figure]
-            rows.append(f"{name:<9}{figure:<22}{value:>10.0f}{limit:>10}{limit - value:>+10.0f}")
+            rows.append(f"{name:<26}{figure:<22}{value:>10.0f}{limit:>10}{limit - value:>+10.0f}")
             if value > limit:
                 over.append(rows[-1])
     with capsys.disabled():
@@ -56,14 +68,15 @@ def test_nothing_is_over_budget(results: dict[str, BenchResult], capsys: pytest.
     assert not over, "over budget:\n" + "\n".join(over)
 
 
-def test_every_full_board_has_a_budget() -> None:
-    assert BUDGETS.keys() == FULL_BOARDS.keys()
+BARS = {"published shape": 108_000, "tinychat": 35_000, "micro64": 5_700, "micro256": 5_700}
+"""Cycles per character that nobody may raise."""
 
 
 def test_the_bars_of_the_design(results: dict[str, BenchResult]) -> None:
-    for result in results.values():
+    assert results.keys() == BUDGETS.keys()
+    for name, result in results.items():
         assert result.sram_bytes + result.stack_bytes <= 1848
-        assert (result.cycles_per_char["mean"] or 0) <= 260_000
+        assert (result.cycles_per_char["mean"] or 0) <= BARS[name.partition(", ")[2]]
         assert result.simulated
 
 

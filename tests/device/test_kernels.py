@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,10 @@ from host_sdk.flash.memory import Memory
 from host_sdk.flash.runtime import stamp
 from host_sdk.model.engine import finish, run
 from host_sdk.model.model import Layer, Model, ReplyText
-from host_sdk.model.text import context_counts, query_counts
+from host_sdk.model.text import Features, context_counts, query_counts
 from host_sdk.pack.image import pack
 from host_sdk.spec.container import INPUT_SCALE, Kind, WeightCode
-from host_sdk.spec.image import MODEL_ADDRESS
+from host_sdk.spec.image import MODEL_ADDRESS, Form
 
 UNO = board_named("uno")
 ROOM = model_room(UNO)
@@ -201,6 +202,23 @@ def test_counts_that_fit_no_byte(compare: Ask, context_length: int, bias: int) -
     model = random_model(8, Kind.CHARACTER, (40, 20), context_length=context_length, bias=bias)
     assert not pack(model).counted
     compare(model, None)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("features", [Features(3), Features(words=True), Features(8, True)])
+@pytest.mark.parametrize("buckets", [64, 512])
+def test_features_of_queries(compare: Ask, kind: Kind, features: Features, buckets: int) -> None:
+    model = random_model(9, kind, (24, 11), query_buckets=buckets, density=0.2)
+    compare(replace(model, features=features), ROOM)
+
+
+@pytest.mark.parametrize("buckets", [64, 128])
+def test_buckets_that_are_met_often(compare: Ask, buckets: int) -> None:
+    """Counts of a whole query in one bucket: activations of two bytes from the buckets themselves."""
+    model = random_model(10, Kind.REPLY, (24, 11), query_buckets=buckets, density=0.5, saturate=True)
+    assert pack(model).form is Form.BUCKETS
+    compare(model, None)
+    compare(model, ROOM)
 
 
 @pytest.mark.parametrize("buckets", [64, 512, 1024, 2048])

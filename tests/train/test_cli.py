@@ -21,6 +21,8 @@ from host_sdk.model import Model
 from host_sdk.train.recipe import Recipe
 from tests.train.samples import FILE, REPLY
 
+EVALUATION = {"pairs", "exact", "exact_interval", "any", "any_interval", "baselines", "baselines_fit_on"}
+EVALUATION |= {"additions_per_char"}
 SMALL = ["--head", "reply", "--query-buckets", "64", "--hidden", "16", "--epochs", "8"]
 
 
@@ -52,7 +54,7 @@ def test_json_of_train_and_eval(data: Path, tmp_path: Path) -> None:
     trained = json.loads(ulm("train", data, "-o", out, *SMALL, "--json"))
     assert trained["shape"] == "64-16-3"
     measured = json.loads(ulm("eval", out, data, "--json"))
-    assert set(measured) == {"pairs", "exact", "any", "baselines", "baselines_fit_on", "additions_per_char"}
+    assert set(measured) == EVALUATION
     assert measured["pairs"] == len(FILE.splitlines())
     held = json.loads(ulm("eval", out, data, "--split", "held", "--json"))
     fit = json.loads(ulm("eval", out, data, "--split", "fit", "--json"))
@@ -60,6 +62,21 @@ def test_json_of_train_and_eval(data: Path, tmp_path: Path) -> None:
     assert held["pairs"] + fit["pairs"] == measured["pairs"]
     fitted = json.loads(ulm("eval", out, data, "--fit", data, "--json"))
     assert fitted["baselines"]["nearest"] == 1.0
+
+
+def test_eval_shows_replies_scope_and_another_model(data: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "a.ulm", tmp_path / "b.ulm"
+    for out, seed in ((first, 0), (second, 1)):
+        ulm("train", data, "-o", out, *SMALL, "--seed", seed)
+    more = ("eval", first, data, "--replies", "--oos", "bye.", "--against", second)
+    measured = json.loads(ulm(*more, "--json"))
+    assert set(measured) == EVALUATION | {"out_of_scope", "against", "replies", "confusions"}
+    assert {row["reply"] for row in measured["replies"]} == {"hi!", "i am tiny.", "bye."}
+    assert measured["out_of_scope"]["label"] == "bye."
+    assert measured["against"]["model"] == "b"
+    shown = ulm(*more)
+    for words in ("in scope:", "'bye.': recall", "against b", "95 % interval", "answered"):
+        assert words in shown
 
 
 def test_options_go_before_the_recipe(data: Path, tmp_path: Path) -> None:
@@ -73,6 +90,17 @@ def test_options_go_before_the_recipe(data: Path, tmp_path: Path) -> None:
     ulm("train", data, "-o", out, "--recipe", recipe, "--head", "character", "--epochs", "1", "--hold-out")
     made = Recipe.from_dict(Model.load(out).metadata["recipe"])
     assert (made.head, made.hidden, made.context_length) == ("character", Recipe().hidden, Recipe().context_length)
+
+
+def test_a_board_is_named_and_the_choice_explained(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.ulm"
+    command = ("train", data, "-o", out, "--head", "reply", "--for", "uno", "--epochs", "1", "--hidden", "0", "--words")
+    shown = ulm(*command)
+    assert "uno has" in shown
+    assert "the largest shape that fits" in shown
+    model = Model.load(out)
+    assert (model.shape, model.features.words) == ("128-3", True)
+    assert model.metadata["recipe"]["bytes"] > 20_000
 
 
 def test_errors_are_one_sentence(data: Path, tmp_path: Path) -> None:

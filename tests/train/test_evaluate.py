@@ -9,13 +9,13 @@ import time
 import numpy as np
 import pytest
 
-from host_sdk.errors import FileError
+from host_sdk.errors import FileError, UsageError
 from host_sdk.model import Layer, Model, ReplyText
 from host_sdk.model.engine import additions
 from host_sdk.spec.container import Kind
-from host_sdk.train.baselines import BASELINES, cross_validated, keyword, majority, nearest
+from host_sdk.train.baselines import BASELINES, all_baselines_of, centroid, cross_validated, keyword, majority, nearest
 from host_sdk.train.data import Pair, normalise
-from host_sdk.train.evaluate import evaluate
+from host_sdk.train.evaluate import Share, by_reply, compare, confusions, evaluate, out_of_scope, replies
 from tests.synthetic import character_model
 
 
@@ -28,7 +28,7 @@ def constant(text: str) -> Model:
 def test_exact_counts_pairs_and_any_counts_queries() -> None:
     pairs = [Pair("a", "yes"), Pair("a", "no"), Pair("A!", "maybe"), Pair("b", "no")]
     result = evaluate(constant("yes"), pairs)
-    assert (result.pairs, result.exact, result.any) == (4, 0.25, 0.5)
+    assert (result.exact, result.any) == (Share(1, 4), Share(1, 2))
     assert result.additions_per_char == 0
 
 
@@ -52,6 +52,7 @@ def test_baselines_by_hand() -> None:
     assert majority(fit, ["x", "y"]) == ["no", "no"]
     assert keyword(fit, ["a big thing", "is it", "unknown"]) == ["yes", "no", "no"]
     assert nearest(fit, ["is it redd", "one big"]) == ["no", "yes"]
+    assert centroid(fit, ["is it redd", "big", "~"]) == ["no", "yes", "no"]
 
 
 def test_nearest_answers_contradictions_with_the_commonest() -> None:
@@ -72,9 +73,43 @@ def test_cross_validation_never_tells_a_query_its_own_reply() -> None:
 def test_baselines_fitted_on_other_pairs_say_so() -> None:
     pairs = [Pair("hello", "hi"), Pair("good bye", "bye")]
     result = evaluate(constant("hi"), pairs, pairs)
-    assert result.baselines == {"majority": 0.5, "keyword": 1.0, "nearest": 1.0}
+    assert result.baselines == {"majority": 0.5, "keyword": 1.0, "centroid": 1.0, "nearest": 1.0}
     assert result.baselines_fit_on == "2 other pairs"
     assert result.to_dict()["baselines"]["nearest"] == 1.0
+
+
+def test_trained_baselines_learn_a_table() -> None:
+    pytest.importorskip("torch")
+    fit = [Pair(query, reply) for query, reply in (("hello", "hi"), ("good bye", "bye"), ("who are you", "tiny"))]
+    for model in (character_model(1), constant("x")):
+        answers = all_baselines_of(model)
+        assert list(answers)[-2:] == ["linear", "float network"]
+        for name in list(answers)[-2:]:
+            assert answers[name](fit, [pair.query for pair in fit]) == ["hi", "bye", "tiny"], name
+
+
+ANSWERS = ["a", "b", "no", "no", "a"]
+LISTED = [Pair("1", "a"), Pair("2", "a"), Pair("3", "b"), Pair("4", "no"), Pair("5", "no")]
+
+
+def test_reports_by_hand() -> None:
+    rows = {row.reply: row for row in by_reply(ANSWERS, LISTED)}
+    assert (rows["a"].recall, rows["a"].precision) == (Share(1, 2), Share(1, 2))
+    assert (rows["b"].recall, rows["b"].precision) == (Share(0, 1), Share(0, 1))
+    assert confusions([*ANSWERS, "a"], [*LISTED, Pair("6", "no")]) == [("no", "a", 2), ("a", "b", 1), ("b", "no", 1)]
+    scope = out_of_scope(ANSWERS, LISTED, "no")
+    assert (scope.in_scope, scope.recall, scope.precision) == (Share(1, 3), Share(1, 2), Share(1, 2))
+    with pytest.raises(UsageError, match="--oos"):
+        out_of_scope(ANSWERS, LISTED, "maybe")
+
+
+def test_a_comparison_tells_better_from_equal() -> None:
+    pairs = [Pair(f"question {i}", "yes" if i % 4 else "no") for i in range(200)]
+    better = compare(replies(constant("yes"), pairs), constant("no"), pairs)
+    assert (better.exact, better.difference) == (Share(50, 200), 0.5)
+    assert 0.3 < better.interval[0] < 0.5 < better.interval[1] < 0.7
+    equal = compare(replies(constant("yes"), pairs), constant("yes"), pairs)
+    assert (equal.difference, equal.interval) == (0.0, (0.0, 0.0))
 
 
 def test_many_queries_take_seconds() -> None:

@@ -120,7 +120,7 @@ def test_the_model_file_says_where_it_comes_from(data: Path, tmp_path: Path) -> 
     assert Recipe.from_dict(facts["recipe"]) == replace(recipe, name="tiny")
     assert "sha256" in facts["split"]
     assert facts["held_out"] == evaluation.to_dict()
-    assert set(facts["held_out"]["baselines"]) == {"majority", "keyword", "nearest"}
+    assert set(facts["held_out"]["baselines"]) == {"majority", "keyword", "centroid", "nearest"}
     assert facts["safe_query_length"] >= -1
     assert len(model.golden) <= GOLDEN
     assert {"", "a"} <= set(model.golden)

@@ -32,7 +32,7 @@ def test_toml_round_trip(recipe: Recipe, tmp_path: Path) -> None:
 def test_defaults_follow_the_head() -> None:
     assert (Recipe().context_length, Recipe().kind) == (8, Kind.CHARACTER)
     reply = Recipe(head="reply")
-    assert (reply.hidden, reply.context_buckets, reply.context_length, reply.kind) == ((64, 32), 0, 0, Kind.REPLY)
+    assert (reply.hidden, reply.context_buckets, reply.context_length, reply.kind) == ((64,), 0, 0, Kind.REPLY)
     assert Recipe(seed=3).with_head("reply") == Recipe(head="reply", seed=3)
     assert RECIPES[3].with_head("character") == Recipe()
     assert reply.weight_code is WeightCode.TWO_BIT
