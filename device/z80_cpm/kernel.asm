@@ -26,7 +26,7 @@ UP_ODD_BYTES    equ     5                       ; and for an odd one
 ; enter: C = x, H = page, SP -> places, next entry
 ; exit:  B, C kept; H kept, or the second page
 ; uses:  AF, DE, L
-; size:  291 bytes; 34 T a place, 15 more for an odd one, 34 more for a carry, 10 T for `ret`,
+; size:  305 bytes; 34 T a place, 15 more for an odd one, 34 more for a carry, 10 T for `ret`,
 ;        14 T (odd: 4 T) into the second page
 add_low:
                 rept    ADD_PAIRS, N, 0, 1
@@ -88,7 +88,7 @@ add_up_odd:
                 endm
 
 ; Subtracts C from sums: the same with sub_end, sub_odd, sub_up and sub_up_odd.
-; size:  291 bytes; as above
+; size:  305 bytes; as above
 sub_low:
                 rept    ADD_PAIRS, N, 0, 1
                 inc     l
