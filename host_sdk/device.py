@@ -194,6 +194,8 @@ class Device:
         named = board or (self._virtual.board.name if self._virtual else None)
         target = choose_board(self._line, self._hello, named, yes)
         if isinstance(target, Cpm):
+            if memory == "eeprom":
+                raise UsageError(f"{target.title} has no EEPROM; leave out --memory: the model goes to its disk.")
             return self._send(target, model, progress)
         assert isinstance(target, Avr)
         if memory == "eeprom":
@@ -206,7 +208,7 @@ class Device:
         remember(model)
         self._bauds = [target.baud]
         self._greet()
-        if self.hello.model_crc != result.model_crc and self.info().slot == Slot.EEPROM:
+        if self.info().slot == Slot.EEPROM:
             eeprom.clear(self._session)  # the newest model answers
             self._greet()
         check_result(result, self.hello)

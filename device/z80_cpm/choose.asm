@@ -3,7 +3,7 @@
 ; Chooses the largest output, the first of equals, and adds all to the digest. The program of an image ends here.
 ; exit:  A = class, to where engine_pass() was called
 ; uses:  all but IX, IY
-; size:  91 bytes; 212 T an output with shift 2
+; size:  117 bytes; 212 T an output with shift 2
 choose:         ld      a,(IMAGE+CPM_AT_SHIFT)
                 neg                             ; no call: SP is in a list
                 add     a,7
@@ -72,7 +72,7 @@ pass_stack:     ld      sp,0
 ; enter: A = row
 ; exit:  HL = output
 ; uses:  AF, BC, DE
-; size:  28 bytes; 100 T and 29 T a shift
+; size:  27 bytes; 128 T and 29 T a shift
 engine_output:  ld      l,a
                 ld      h,0
                 add     hl,hl
@@ -94,7 +94,7 @@ _next:          djnz    _shift
 ; The digest of the reply so far.
 ; exit:  HL = CRC-16/X-25
 ; uses:  AF
-; size:  10 bytes, 48 T
+; size:  10 bytes, 50 T
 engine_digest:  ld      hl,(engine_crc)
                 ld      a,l
                 cpl

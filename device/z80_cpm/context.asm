@@ -6,7 +6,7 @@ START_STEP      equ     7*31                    ; what one place to the right ad
 ; One more character of the reply.
 ; enter: A = character
 ; uses:  AF, BC, DE, HL
-; size:  37 bytes; 160 T and 21 T a character of the context
+; size:  29 bytes; 160 T and 21 T a character of the context
 engine_context_add:
                 call    text_lower
                 push    af
@@ -28,7 +28,7 @@ _shift:         ld      a,(IMAGE+CPM_AT_CONTEXT_LENGTH)
 ; Counts all n-grams that end behind character `from` and not behind `to`.
 ; enter: B = from, C = to, both counted from 1; interrupts off
 ; uses:  AF, BC, DE, HL
-; size:  148 bytes; 620 T a character, two before `from` included, and 240 T and its column for each n-gram
+; size:  126 bytes; 620 T a character, two before `from` included, and 240 T and its column for each n-gram
 context_count:  ld      (context_to),bc         ; and context_from
                 ld      a,b
                 sub     2                       ; hashes grow from those that end one character before
@@ -89,7 +89,7 @@ _next:          ld      hl,context_at
 ; The column of an n-gram.
 ; enter: HL = hash
 ; uses:  AF, BC, DE, HL
-; size:  19 bytes, 52 T and column()
+; size:  17 bytes, 52 T and column()
 context_column: ld      a,(IMAGE+CPM_AT_FLAGS)
                 and     CPM_FLAG_COUNTS
                 ld      a,count_work/256
@@ -101,7 +101,7 @@ context_column: ld      a,(IMAGE+CPM_AT_FLAGS)
 ; A reply begins in a context of blanks: keeps the counts of the query with those n-grams that are still blank after 1,
 ; 2, … characters, a page each.
 ; uses:  AF, BC, DE, HL
-; size:  68 bytes; a pass of context columns, and 5,400 T a page
+; size:  61 bytes; a pass of context columns, and 5,400 T a page
 context_prefixes:
                 ld      a,(IMAGE+CPM_AT_PREFIXES)
                 or      a

@@ -4,7 +4,7 @@ crc_table       equ     CPM_RAM_ADDRESS+600h    ; a page of low bytes, then one 
 
 ; Builds the table. Before anything else that uses it.
 ; uses:  AF, BC, DE, HL
-; size:  29 bytes, 97,000 T
+; size:  32 bytes, 122,633 T
 crc_init:       ld      hl,crc_table
 _entry:         ld      e,l
                 ld      d,0
@@ -31,7 +31,7 @@ _next:          djnz    _bit
 ; enter: A = byte, DE = CRC
 ; exit:  DE = CRC
 ; uses:  AF, HL
-; size:  11 bytes, 55 T
+; size:  10 bytes, 51 T
 crc_update:     xor     e
                 ld      l,a
                 ld      h,crc_table/256

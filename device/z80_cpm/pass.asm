@@ -3,7 +3,7 @@
 ; Runs the image's program over the query and the context.
 ; exit:  A = class; the outputs count in the digest
 ; uses:  all but IX, IY; interrupts are off meanwhile
-; size:  80 bytes; 3,900 T in counts (223 rows), 19,000 T in sums, the context and the program apart
+; size:  82 bytes; 3,900 T in counts (223 rows), 19,000 T in sums, the context and the program apart
 engine_pass:    di
                 ld      (pass_stack+1),sp
                 ld      a,(IMAGE+CPM_AT_FLAGS)
@@ -48,7 +48,7 @@ _program:       ld      hl,(IMAGE+CPM_AT_PROGRAM)
 ; Copies the counts of all rows and the end of the scan.
 ; enter: HL, DE = pages
 ; uses:  AF, BC, DE, HL
-; size:  53 bytes; 16.6 T a row
+; size:  49 bytes; 16.6 T a row
 pass_copy:      ld      a,(IMAGE+CPM_AT_ROWS)
                 add     a,16                    ; the end of the scan, and up to a multiple of 16
                 and     0F0h

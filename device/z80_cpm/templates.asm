@@ -26,7 +26,7 @@ t_push_end:
 
 ; The first layer in counts: a row is active from the count `zero` on. Its list begins with the rest of x, and its x is
 ; 8 * (count - zero) + rest. The scan ends with a row that is always active and whose list leads on.
-; 22 T a row, 1.5 T more for the loop; 109 T more for an active one
+; 22 T a row, 1.5 T more for the loop; 114 T for an active one, its list apart
 t_scan:         ld      hl,count_work
                 ld      b,0
 t_scan_b_zero   equ     $-1
@@ -117,7 +117,7 @@ t_test_end:
 
 ; The rows of a layer on a tape: a record of each (tape_list) in the order of their sums. It ends with a row that is
 ; always active and whose list leads on.
-; 104 T a row; 250 T for an active one, its list and x apart
+; 87 T a row; 145 T for an active one, its list and x apart
 t_tape:         ld      hl,0
 t_tape_w_resume equ     $-2
                 ld      (big_next),hl
@@ -160,7 +160,7 @@ t_tape_resume:  ld      bc,(tape_next)
 t_tape_end:
 
 ; The first layer in counts on a tape.
-; 105 T a row; 250 T for an active one, its list apart
+; 86 T a row; 174 T for an active one, its list apart
 t_counts:       ld      sp,0
 t_counts_w_records equ  $-2
                 ld      bc,count_work
@@ -223,8 +223,8 @@ t_exit_w_enter  equ     $-2
                 ld      (list_enter+1),hl
 t_exit_end:
 
-; x of an active row, for each shift: HL is its sum less the step, so x = (HL >> shift) + 1. One per layer, and behind it
-; how its lists are entered.
+; x of an active row, for each shift: HL is its sum less the step, so x = (HL >> shift) + 1. One per layer, and behind
+; it how its lists are entered.
 ; 41 T with shift 2
 t_active0:      ld      bc,0
 t_active0_b_page2 equ   $-2
@@ -239,6 +239,22 @@ t_active0_entry: jr      nz,t_active0
                 ld      h,0
 t_active0_b_page equ    $-1
 t_active0_end:
+
+; The same on a tape: the record's first word is back on its place before x of 256 is large.
+t_tape0:        push    de
+tape0_big:      ld      bc,0
+t_tape0_b_page2 equ   $-2
+                ld      de,1
+t_tape0_b_cut equ     $-1
+                jp      big
+t_tape0_entry:  jr      nz,tape0_big
+                ld      a,l
+                inc     a
+                jr      z,t_tape0
+                ld      c,a
+                ld      h,0
+t_tape0_b_page equ    $-1
+t_tape0_end:
 
 t_active1:      ld      bc,1*256
 t_active1_b_page2 equ   $-2

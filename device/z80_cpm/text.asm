@@ -6,7 +6,7 @@ ZONE_STEP       equ     11929                   ; 7 * 31^3 modulo 65536: what th
 ; enter: A = byte
 ; exit:  A = byte
 ; uses:  F
-; size:  9 bytes, 29 – 36 T
+; size:  9 bytes, 18 – 41 T
 text_lower:     cp      'A'
                 ret     c
                 cp      'Z'+1
@@ -18,7 +18,7 @@ text_lower:     cp      'A'
 ; enter: HL = hash, C = byte
 ; exit:  HL = hash
 ; uses:  AF, DE
-; size:  15 bytes, 107 T
+; size:  15 bytes, 114 T
 text_hash:      ld      d,h
                 ld      e,l
                 add     hl,hl

@@ -15,7 +15,7 @@ from host_sdk.flash.stk500 import Port
 from host_sdk.flash.upload import Progress, UploadResult, upload
 from host_sdk.link.messages import Hello
 from host_sdk.model.model import Model
-from host_sdk.pack.cpm import CpmImage, pack_cpm
+from host_sdk.pack.cpm import COMPACT_TPA, CpmImage, pack_cpm
 from host_sdk.pack.header import Image
 from host_sdk.pack.image import pack
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN
@@ -57,8 +57,8 @@ def fitted(model: Model, board: Board) -> Image | CpmImage:
 
 
 def fitted_cpm(model: Model, board: Cpm, compact: bool = False) -> CpmImage:
-    """The model packed for the machine's TPA; FitError with the numbers when that is too small."""
-    return pack_cpm(model, tpa=board.tpa_bytes, compact=compact)
+    """The model packed for the machine's TPA, or for COMPACT_TPA if less; FitError with the numbers when too small."""
+    return pack_cpm(model, tpa=min(board.tpa_bytes, COMPACT_TPA) if compact else board.tpa_bytes)
 
 
 def fitted_com(model: Model, board: Cpm, compact: bool = False) -> tuple[CpmImage, bytes]:

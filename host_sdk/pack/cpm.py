@@ -89,12 +89,12 @@ def pack_cpm(model: Model, *, tpa: int | None = None, compact: bool = False) -> 
     layers = compacted(model)
     counts = Counts.of(model, layers[0])
     passes = _passes(model)
-    least = 0
-    for plan in _plans(model, layers, counts, passes):
-        layout = _fitted(plan, spec.ORIGIN + tpa)
-        if layout.end <= spec.ORIGIN + tpa:
-            return _image(model, plan, layout)
-        least = min(least or layout.end, layout.end)
+    fitted = [(plan, *_fitted(plan, spec.ORIGIN + tpa)) for plan in _plans(model, layers, counts, passes)]
+    fitting = [one for one in fitted if one[1].end <= spec.ORIGIN + tpa]
+    if fitting:
+        plan, layout, _ = min(fitting, key=lambda one: one[2])
+        return _image(model, plan, layout)
+    least = min(layout.end for _, layout, _ in fitted)
     raise FitError(
         f"The model {model.name!r} needs {least - spec.ORIGIN} bytes of the TPA packed; {tpa} are allowed, "
         f"{least - spec.ORIGIN - tpa} too few. Train it sparser or narrower, or allow more with --tpa."
@@ -123,7 +123,7 @@ def _image(model: Model, plan: Plan, layout: Layout) -> CpmImage:
 def _plans(
     model: Model, layers: Sequence[Layer], counts: Counts | None, passes: Sequence[NDArray[np.int64]]
 ) -> Iterator[Plan]:
-    """The ways to pack, fastest first: rows with code of their own and shared parts; rows on tapes."""
+    """The ways to pack: rows with code of their own, which is fast; rows on tapes, which is small."""
 
     def base(number: int) -> int:
         return spec.RAM_ADDRESS + (spec.PAIR_BYTES if number % 2 == 0 else 0)
@@ -146,8 +146,8 @@ def _plans(
         yield Plan(model, layers, counts, sums, reads)
 
 
-def _fitted(plan: Plan, limit: int) -> Layout:
-    """The fastest layout that ends at `limit`, or the smallest that there is."""
+def _fitted(plan: Plan, limit: int) -> tuple[Layout, float]:
+    """The fastest layout that ends at `limit`, or the smallest that there is; and its cost."""
     ranking = plan.ranking()
     best: tuple[float, Layout] | None = None
     for prefixes in range(plan.most_prefixes, -1, -1):
@@ -164,7 +164,7 @@ def _fitted(plan: Plan, limit: int) -> Layout:
         cost = plan.cost(ranking[:many], prefixes)
         if fits and (best is None or cost < best[0]):
             best = cost, layout
-    return best[1] if best else layout
+    return (best[1], best[0]) if best else (layout, cost)
 
 
 def _check(model: Model) -> None:

@@ -25,9 +25,11 @@ from host_sdk.spec.protocol import MAX_QUERY
 _FORMATS = {1: "B", 2: "H", 4: "I"}
 _HEADER = struct.Struct("<" + "".join(_FORMATS[size] for _, _, size in spec.HEADER))
 PAGE = 256
-MOST_PREFIXES = 6
+MOST_PREFIXES = 5
 QUERY_SHARE = 0.1
 """What a T-state of the query is worth in T-states of a pass: it is spent once per reply."""
+SCAN_ROW, ROW, PART, TAPE_ROW, FOLD = 22, 34, 33, 87, 141
+"""T-states of a row: counted; with its own code, and each part of it; on a tape; of a virtual row there."""
 GRAM_COST = 340
 """T-states of an n-gram's hash and of the way to its column."""
 REPLY_GOES_ON = 0.8
@@ -92,14 +94,26 @@ class Plan:
                     choices.append(Choice(layer, index, saved, share * (moves.cost - places.cost)))
         return sorted(choices, key=lambda one: (one.cost / one.saved, one.layer, one.index))
 
+    @cached_property
+    def _least(self) -> float:
+        """T-states a pass that its rows, and its columns behind the query as places, are expected to take."""
+        cost = 0.0
+        for layer, (columns, reads) in enumerate(zip(self.columns, self.reads, strict=True)):
+            behind = slice(0 if layer else self.model.query_buckets, None)
+            cost += sum(form.cost * share for (form, _), share in zip(columns[behind], reads[behind], strict=True))
+        for one in self.sums:
+            rows, virtual = one.layer.rows, one.shared.places - one.layer.rows
+            cost += TAPE_ROW * rows + FOLD * virtual if self.tape else ROW * rows + PART * 2 * virtual
+        return cost + (TAPE_ROW - SCAN_ROW) * self.layers[0].rows * bool(self.counts and self.tape)
+
     def cost(self, moved: Sequence[Choice], prefixes: int) -> float:
-        """T-states a pass that such a layout takes more than the fastest."""
+        """T-states a pass that such a layout is expected to take, what all layouts take left out."""
         length = self.model.context_length
         column = float(np.mean([form.cost for form, _ in self.columns[0][self.model.query_buckets :]] or [0]))
         missing = sum(
             REPLY_GOES_ON**said * (3 * (length - said) - 3) for said in range(prefixes + 1, self.most_prefixes + 1)
         )
-        return sum(one.cost for one in moved) + missing * (column + GRAM_COST) * (1 - REPLY_GOES_ON)
+        return self._least + sum(one.cost for one in moved) + missing * (column + GRAM_COST) * (1 - REPLY_GOES_ON)
 
 
 def _counted(column: NDArray[np.int64]) -> tuple[Form, Form | None]:

@@ -156,6 +156,8 @@ class Sums:
     def active_code(self, page: int) -> tuple[bytes, int]:
         """Code that forms x of an active row and enters its list, and where it starts; `page` is the next layer's."""
         label, name = templates().labels, f"active{self.layer.shift}"
+        if self.tape and self.layer.shift == 0:
+            name = "tape0"  # x = 256 has no high byte in its sum
         cut = label["BIG_CUT"] * self.layer.saturate + label["BIG_TAPE"] * self.tape
         code = templates().code[name].stamp(page=page, page2=page, cut=cut)
         enter = templates().code["enter_tape" if self.tape else "enter"].stamp()

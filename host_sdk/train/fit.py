@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from host_sdk.boards import BOARDS, Avr, Cpm, board_named
+from host_sdk.boards import BOARDS, Avr, Board, Cpm, board_named
 from host_sdk.errors import FitError
 from host_sdk.model.model import Layer, Model
 from host_sdk.pack.cpm import pack_cpm
@@ -51,12 +51,19 @@ class _Kind:
     packed: Callable[[Model], int]  # bytes of a packed model; FitError where the board cannot run it
 
 
+def _avr_room(board: Board) -> int:
+    assert isinstance(board, Avr)
+    return board.code_bytes - MODEL_ADDRESS
+
+
+def _cpm_room(board: Board) -> int:
+    assert isinstance(board, Cpm)
+    return ORIGIN + board.tpa_bytes - IMAGE_ADDRESS
+
+
 _KINDS: Mapping[type, _Kind] = {
-    Avr: _Kind(lambda board: board.code_bytes - MODEL_ADDRESS, lambda model: len(pack(model).data)),
-    Cpm: _Kind(
-        lambda board: board.tpa_bytes - (IMAGE_ADDRESS - ORIGIN),
-        lambda model: len(pack_cpm(model, compact=True).data),
-    ),
+    Avr: _Kind(_avr_room, lambda model: len(pack(model).data)),
+    Cpm: _Kind(_cpm_room, lambda model: len(pack_cpm(model).data)),
 }
 PLACES = tuple(BOARDS)
 """The names of boards that models can be trained for."""

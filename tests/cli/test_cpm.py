@@ -14,7 +14,7 @@ pytest.importorskip("z80", reason="the package z80 is not installed: pip install
 from host_sdk.boards import BOARDS, Cpm
 from host_sdk.errors import BoardError, FileError, FitError, PortError, UsageError
 from host_sdk.flash.cpm_files import shipped_com
-from host_sdk.flash.deploy import fitted, fitted_com
+from host_sdk.flash.deploy import fitted, fitted_com, fitted_cpm
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import bench_queries
@@ -135,6 +135,11 @@ def test_a_smaller_tpa_is_kept(small_file: Path, tmp_path: Path) -> None:
     assert shown["tpa_bytes"] <= 20000
 
 
+def test_compact(small: Model, small_file: Path, tmp_path: Path) -> None:
+    assert answer("pack", small_file, "--for", "cpm", "--compact", "-o", tmp_path / "x.ulb")["tpa_bytes"] <= 40960
+    assert (tmp_path / "x.ulb").read_bytes() == fitted_cpm(small, CPM, compact=True).data
+
+
 def test_info_and_boards(small: Model, small_file: Path) -> None:
     room = answer("info", small_file)["boards"]["cpm"]
     assert room == {"fits": True, "bytes": len(fitted(small, CPM).data), "room": ORIGIN + CPM.tpa_bytes - IMAGE_ADDRESS}
@@ -161,3 +166,8 @@ def test_a_full_disk(cpm: str, tmp_path: Path) -> None:
 def test_wrong_options(cpm: str) -> None:
     assert "no option 'speed'" in sentence(ulm("chat", f"{cpm}&speed=9", "--once", "x"), UsageError)
     assert "no option 'clock'" in sentence(ulm("chat", "sim://uno?clock=9", "--once", "x"), UsageError)
+
+
+def test_a_machine_has_no_eeprom(cpm: str, small_file: Path) -> None:
+    done = ulm("flash", cpm, small_file, "--memory", "eeprom")
+    assert "has no EEPROM; leave out --memory" in sentence(done, UsageError)

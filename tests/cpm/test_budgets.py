@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from host_sdk.conformance import BenchResult
+from host_sdk.conformance import BenchResult, Vector
 from host_sdk.device import Device
 from host_sdk.flash.cpm_files import largest_com, shipped_com
-from host_sdk.flash.deploy import fitted_com
+from host_sdk.flash.deploy import fitted_com, fitted_cpm
 from host_sdk.model.model import Model
+from host_sdk.pack.cpm import COMPACT_TPA
+from host_sdk.pack.queries import bench_queries
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN, RAM_ADDRESS
 from tests.cpm.conftest import CPM, Prepare, machine_of
 from tests.synthetic import published_shape
@@ -83,6 +85,17 @@ def test_the_whole_program_stays_within_its_tpa(opened: Device, published: Model
     opened.load("published")
     assert opened.chat("who are you").digest_checked
     assert machine.counters().wild == 0
+
+
+def test_the_compact_variant(prepare: Prepare, published: Model) -> None:
+    """The same model in 40 KB, on a machine that has no more."""
+    state, small = prepare(), fitted_cpm(published, CPM, compact=True)
+    assert small.tpa_bytes <= COMPACT_TPA
+    (state / "disk" / "X.ULB").write_bytes(small.data)
+    with Device(f"sim://cpm?state={state}&tpa={COMPACT_TPA}&run=ULM X") as device:
+        result = device.bench(bench_queries()[:20])
+        assert (result.cycles_per_char["mean"] or 0) <= 480_000
+        assert device.verify(Vector.of(published)[:5]).mismatches == []
 
 
 def test_the_shell_lies_below_the_engines_pages(labels: tuple[bytes, dict[str, int]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from host_sdk.errors import FitError
@@ -45,6 +45,7 @@ def test_any_model_is_exact(seed: int) -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(seed=seeds, share=st.floats(0.6, 0.95))
+@example(seed=508, share=0.75)  # x = 256 with shift 0
 def test_any_model_is_exact_in_less_room(seed: int, share: float) -> None:
     model = random_model(seed)
     image = squeezed(model, pack_cpm(model, tpa=0xE000), share)
