@@ -26,7 +26,7 @@ class _Server(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.asked.append(wanted := self.headers["Range"])
         if self.path == "/silent":
-            self.stop.wait(5)
+            self.stop.wait(1)
             return
         if self.path not in ("/good", "/breaks", "/whole"):
             self.send_error(404)
