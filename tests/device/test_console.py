@@ -156,5 +156,5 @@ def test_impossible_requests_are_refused(terminal: serial.Serial, request_: Fram
 def test_a_board_without_a_model_says_so(prepare: Prepare) -> None:
     with open_port(address_of("uno", prepare("uno")), 115_200) as line:
         line.timeout = 5
-        assert b"no model, flash one" + PROMPT in line.read_until(PROMPT)
+        assert b"no sound model, flash one" + PROMPT in line.read_until(PROMPT)
         assert typed(line, b"hello\r") == b"hello" + PROMPT

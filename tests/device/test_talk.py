@@ -23,6 +23,7 @@ from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.model.text import to_ascii
 from host_sdk.model.z80ai import import_z80ai
+from host_sdk.pack.header import header
 from host_sdk.pack.image import pack
 from host_sdk.pack.queries import bench_queries
 from host_sdk.sim.avr_board import AvrBoard
@@ -260,8 +261,7 @@ def test_a_damaged_weight_is_noticed(prepare: Prepare, small: Model) -> None:
     """An image whose own CRC is right and that names the model's CRC, with one bias in it changed."""
     state = prepare("uno", small)
     data = bytearray(pack(small).data)
-    second = int.from_bytes(data[30:32], "little")  # biases of the second layer
-    data[second] ^= 0x40
+    data[header(bytes(data))["second"] + 1] ^= 0x40  # behind the number of fours: the first bias of the second layer
     data[6:8] = crc16(bytes(data[CHECK_FROM:])).to_bytes(2, "little")
     flash = bytearray(flash_contents("uno", small))
     flash[MODEL_ADDRESS : MODEL_ADDRESS + len(data)] = data
