@@ -30,7 +30,7 @@ from host_sdk.link.messages import End, Hello, Info
 from host_sdk.link.ports import greet, likely_bauds, only_board, open_port
 from host_sdk.link.session import Event, Session, Text
 from host_sdk.model.engine import run
-from host_sdk.model.library import recall, remember, shipped_model
+from host_sdk.model.library import find_model, recall, remember, shipped_model
 from host_sdk.model.model import Model
 from host_sdk.model.text import query_bytes
 from host_sdk.pack.queries import bench_queries
@@ -86,7 +86,7 @@ class Device:
         bare: bool = False,
     ) -> None:
         """`bare` opens a board that may have no runtime yet: until it has, only `flash` works."""
-        wanted = model if isinstance(model, Model) or model is None else Model.load(model)
+        wanted = model if isinstance(model, Model) or model is None else find_model(model)
         self.address = address if address is not None else only_board()
         self.last: Reply | None = None
         """The last complete reply."""
@@ -190,10 +190,12 @@ class Device:
 
         FitError with the numbers, before anything is touched, when the model has no room.
         """
-        model = model if isinstance(model, Model) else Model.load(model)
+        model = model if isinstance(model, Model) else find_model(model)
         named = board or (self._virtual.board.name if self._virtual else None)
         target = choose_board(self._line, self._hello, named, yes)
         if isinstance(target, Cpm):
+            if memory == "eeprom":
+                raise UsageError(f"{target.title} has no EEPROM; leave out --memory: the model goes to its disk.")
             return self._send(target, model, progress)
         assert isinstance(target, Avr)
         if memory == "eeprom":
@@ -206,7 +208,7 @@ class Device:
         remember(model)
         self._bauds = [target.baud]
         self._greet()
-        if self.hello.model_crc != result.model_crc and self.info().slot == Slot.EEPROM:
+        if self.info().slot == Slot.EEPROM:
             eeprom.clear(self._session)  # the newest model answers
             self._greet()
         check_result(result, self.hello)

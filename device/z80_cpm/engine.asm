@@ -21,6 +21,7 @@ context_one     equ     variables+36            ; hashes of 1, 2 and 3 character
 context_two     equ     variables+38
 context_three   equ     variables+40
 context_start   equ     variables+42
+query_state     equ     variables+44            ; begins at 0 with a query
 context_said    equ     variables+44            ; characters of the reply, at most 255
 query_started   equ     variables+45
 query_first     equ     variables+46            ; the two characters before: a word
@@ -31,6 +32,7 @@ query_start     equ     variables+50            ; what the zone adds to a hash
 query_word      equ     variables+52            ; hash of the word so far
 query_in_word   equ     variables+54
 query_tallied   equ     variables+55            ; columns in the tally
+query_state_end equ     variables+56
 engine_crc      equ     variables+56            ; digest, not inverted
 big_left        equ     variables+58
 big_list        equ     variables+60

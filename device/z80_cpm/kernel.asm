@@ -6,24 +6,28 @@
 ; interrupts are off.
 ;
 ; A place is an index into the page H. Counts are bytes, one a place. Sums are words, so their places are even, and a
-; layer has two pages; places of the second come behind kernel_up.
+; layer has two pages; places of the second come behind those of the first.
 
                 org     CPM_KERNEL_ADDRESS
 
-ADD_PAIRS       equ     10                      ; words of places that a block takes
+ADD_PAIRS       equ     8                       ; words of places that a block takes
 COUNT_PAIRS     equ     16
 ADD_UNIT        equ     6                       ; bytes for one place
 ADD_PAIR        equ     1+2*ADD_UNIT            ; bytes for one word
 ADD_FIX         equ     6                       ; bytes of one carry
 COUNT_PAIR      equ     5
 ODD_BYTES       equ     4                       ; of one entry for an odd number of places
+UP_BYTES        equ     4                       ; of one entry into the second page, for an even number
+UP_ODD_BYTES    equ     5                       ; and for an odd one
 
 ; Adds C to sums. The entry for 2k places is add_end-k*ADD_PAIR, that for 2k+1 is add_odd+k*ODD_BYTES; the first of
-; an odd number is the high byte of its word.
+; an odd number is the high byte of its word. The entry at which a list goes on to the second page is
+; add_up+(k-1)*UP_BYTES for 2k places, add_up_odd+k*UP_ODD_BYTES for 2k+1.
 ; enter: C = x, H = page, SP -> places, next entry
-; exit:  B, C, H kept
+; exit:  B, C kept; H kept, or the second page
 ; uses:  AF, DE, L
-; size:  291 bytes; 34 T a place, 15 more for an odd one, 34 more for a carry, 10 T for `ret`
+; size:  305 bytes; 34 T a place, 15 more for an odd one, 34 more for a carry, 10 T for `ret`,
+;        14 T (odd: 4 T) into the second page
 add_low:
                 rept    ADD_PAIRS, N, 0, 1
                 inc     l
@@ -71,9 +75,20 @@ add_odd:
                 pop     de
                 jp      add_end-N*ADD_PAIR+1+ADD_UNIT
                 endm
+add_up:
+                rept    ADD_PAIRS, N, 1, 1
+                inc     h
+                jp      add_end-N*ADD_PAIR
+                endm
+add_up_odd:
+                rept    ADD_PAIRS, N, 1, 1
+                inc     h
+                pop     de
+                jp      add_end-N*ADD_PAIR+1+ADD_UNIT
+                endm
 
-; Subtracts C from sums: the same with sub_end and sub_odd.
-; size:  291 bytes; as above
+; Subtracts C from sums: the same with sub_end, sub_odd, sub_up and sub_up_odd.
+; size:  305 bytes; as above
 sub_low:
                 rept    ADD_PAIRS, N, 0, 1
                 inc     l
@@ -121,15 +136,21 @@ sub_odd:
                 pop     de
                 jp      sub_end-N*ADD_PAIR+1+ADD_UNIT
                 endm
+sub_up:
+                rept    ADD_PAIRS, N, 1, 1
+                inc     h
+                jp      sub_end-N*ADD_PAIR
+                endm
+sub_up_odd:
+                rept    ADD_PAIRS, N, 1, 1
+                inc     h
+                pop     de
+                jp      sub_end-N*ADD_PAIR+1+ADD_UNIT
+                endm
 
-; Places of a list from here on are in the second page of a layer.
-; enter: H = first page
-; exit:  H = second page
-; size:  2 bytes, 14 T
-kernel_up:      inc     h
-                ret
-
-; And back to the first page.
+; Places of a list from here on are in the first page again.
+; enter: H = second page
+; exit:  H = first page
 ; size:  2 bytes, 14 T
 kernel_down:    dec     h
                 ret

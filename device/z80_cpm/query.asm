@@ -8,20 +8,15 @@ TALLY_COLUMNS   equ     60                      ; columns of weights from -2 to 
 
 ; Forgets the query, the reply, and its digest.
 ; uses:  AF, BC, DE, HL
-; size:  87 bytes; 15,884 T for 223 rows in counts
+; size:  73 bytes; 16,138 T for 223 rows in counts
 engine_query_begin:
                 ld      hl,-1
                 ld      (engine_crc),hl
-                xor     a
-                ld      (query_started),a
-                ld      (query_windows),a
-                ld      (query_zone),a
-                ld      (query_in_word),a
-                ld      (query_tallied),a
-                ld      (context_said),a
-                ld      h,a
-                ld      l,a
-                ld      (query_start),hl
+                ld      hl,query_state
+                ld      b,query_state_end-query_state
+_clear:         ld      (hl),0
+                inc     hl
+                djnz    _clear
                 ld      a,' '
                 ld      (query_second),a
                 ld      hl,context
@@ -99,9 +94,9 @@ _blank:         or      a
 ; The column of a hash of the query.
 ; enter: HL = hash
 ; uses:  AF, BC, DE, HL
-; size:  35 bytes; 330 T and the column
+; size:  34 bytes; 330 T and the column
 query_column:   di
-                ld      bc,INPUT_SCALE
+                ld      c,INPUT_SCALE
                 ld      a,(IMAGE+CPM_AT_FLAGS)
                 and     CPM_FLAG_COUNTS
                 ld      a,sums_cache/256

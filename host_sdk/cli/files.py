@@ -1,4 +1,4 @@
-"""Commands that need no board: info, import, pack, boards, ports."""
+"""Commands that need no board: info, models, import, pack, boards, ports."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 from host_sdk.boards import BOARDS, Cpm, board_named, virtual_boards
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
+from host_sdk.model.library import SHIPPED, find_model, shipped_model
 from host_sdk.model.model import Model
 
 _ARDUINO, _CPM, _EEPROM = "arduino", "cpm", "eeprom"
@@ -24,12 +25,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 @click.argument("model", type=click.Path(path_type=Path))
 @_json
 def info(model: Path, as_json: bool) -> None:
-    """Show what the file MODEL (.ulm) holds, and what it takes on each board."""
+    """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board."""
     from host_sdk.errors import FitError
     from host_sdk.flash.deploy import fitted, model_room
     from host_sdk.model.engine import safe_query_length
 
-    loaded = Model.load(model)
+    loaded = find_model(model)
     rooms: dict[str, dict[str, object]] = {}
     for board in BOARDS.values():
         try:
@@ -62,6 +63,26 @@ def info(model: Path, as_json: bool) -> None:
     table([(k, v) for k, v in {**metadata, **facts}.items() if k not in ("boards", "metadata")])
     for name, room in rooms.items():
         click.echo(f"on {name}: " + (f"{room['bytes']} of {room['room']} bytes" if room["fits"] else str(room["why"])))
+
+
+@click.command()
+@_json
+def models(as_json: bool) -> None:
+    """List the models that come with μLM; their names stand for model files everywhere."""
+    rows = [
+        {
+            "name": name,
+            "kind": model.kind.name.lower(),
+            "shape": model.shape,
+            "crc": f"{model.crc:08x}",
+            "licence": str(model.metadata.get("licence", "")),
+        }
+        for name, model in ((name, shipped_model(name)) for name in SHIPPED)
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        table([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
 @click.group(name="import")
@@ -106,7 +127,7 @@ def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output
         raise UsageError(f"--tpa and --compact are for `--for {_CPM}` only.")
     if model is None and (target != _CPM or output.suffix.lower() not in _PROGRAMS):
         raise UsageError("Name the model to pack; only `--for cpm -o ULM.COM` or `-o ULM.HEX` makes the runtime alone.")
-    loaded = Model.load(model) if model else None
+    loaded = find_model(model) if model else None
     report: dict[str, object]
     if target == _CPM:
         report = _pack_cpm(loaded, tpa, compact, output)

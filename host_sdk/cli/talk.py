@@ -15,12 +15,14 @@ from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
 from host_sdk.flash.deploy import MEMORIES, PROGRAMMERS
-from host_sdk.model.model import Model
+from host_sdk.model.library import find_model
 from host_sdk.pack.queries import read_queries
 from host_sdk.report.energy import estimate
 
 _address = click.argument("address", required=False)
-_model = click.option("--model", type=click.Path(path_type=Path), help="Flash this .ulm if the board has another.")
+_model = click.option(
+    "--model", type=click.Path(path_type=Path), help="Flash this .ulm, or shipped model, if the board has another."
+)
 _baud = click.option("--baud", type=click.IntRange(300, 4_000_000), help="Try only this baud rate.")
 _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
 _trace = click.option("--trace", type=click.Path(path_type=Path), help="Write every byte of the line to this file.")
@@ -78,11 +80,11 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 @click.option("--memory", type=click.Choice(MEMORIES), default="flash", show_default=True, help="Where MODEL goes.")
 @_json
 def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str, as_json: bool) -> None:
-    """Put the runtime and MODEL on the board at ADDRESS. Only pages that differ are written.
+    """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
 
-    A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
+    Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
     """
-    wanted = Model.load(model)
+    wanted = find_model(model)
     with Device(address, bare=True) as device, progress_bar(f"Flashing {wanted.name}", as_json) as progress:
         result = device.flash(wanted, board=board, yes=yes, programmer=programmer, memory=memory, progress=progress)
     if as_json:

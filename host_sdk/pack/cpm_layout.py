@@ -25,7 +25,7 @@ from host_sdk.spec.protocol import MAX_QUERY
 _FORMATS = {1: "B", 2: "H", 4: "I"}
 _HEADER = struct.Struct("<" + "".join(_FORMATS[size] for _, _, size in spec.HEADER))
 PAGE = 256
-MOST_PREFIXES = 6
+MOST_PREFIXES = 5
 QUERY_SHARE = 0.1
 """What a T-state of the query is worth in T-states of a pass: it is spent once per reply."""
 SCAN_ROW, ROW, PART, TAPE_ROW, FOLD = 22, 34, 33, 87, 141

@@ -14,11 +14,12 @@ PAGE_PLACES = 128
 """Sums of a page: a word each."""
 REACH = 15
 """A move goes no further."""
+_DOWN = 24
 _AGAIN = 0x80
 """In the number of words to count up: a place to count down once more follows."""
 _ADD, _COUNT, _ADD_MOVE, _COUNT_MOVE = 34, 20, 65, 55
 """T-states of one place in the blocks of kernel.asm; of these, _ODD come with an odd number, half of the time."""
-_ENTRY, _ODD, _UP, _ADD_LIST, _COUNT_LIST = 10, 15, 24, 136, 117
+_ENTRY, _ODD, _UP, _ADD_LIST, _COUNT_LIST = 10, 15, 9, 136, 117
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +31,26 @@ class Block:
     odd: int  # entry for one place
     odd_step: int  # bytes between the entries for odd numbers
     most: int  # places
+    up: int = 0  # entry for two places in the second page
+    up_odd: int = 0  # for one
 
     def entry(self, count: int) -> int:
         """Where the block is entered for 1 to `most` places."""
         return self.odd + count // 2 * self.odd_step if count % 2 else self.even - count // 2 * self.pair
 
-    def count(self, entry: int) -> int | None:
-        """The inverse of entry(); None when it is none of this block's."""
-        return next((n for n in range(1, self.most + 1) if self.entry(n) == entry), None)
+    def up_entry(self, count: int) -> int:
+        """The same where a list goes on to the second page."""
+        label = templates().labels
+        if count % 2:
+            return self.up_odd + count // 2 * label["UP_ODD_BYTES"]
+        return self.up + (count // 2 - 1) * label["UP_BYTES"]
+
+    def count(self, entry: int) -> tuple[int, bool] | None:
+        """The inverse of entry() and up_entry(): for how many places, and whether up; None when it is no entry."""
+        for n in range(1, self.most + 1):
+            if entry in (self.entry(n), self.up_entry(n)):
+                return n, entry == self.up_entry(n)
+        return None
 
 
 def block(name: str) -> Block:
@@ -45,7 +58,8 @@ def block(name: str) -> Block:
     label = templates().labels
     pair = label["ADD_PAIR" if name in ("add", "sub") else "COUNT_PAIR"]
     most = 2 * label["ADD_PAIRS" if name in ("add", "sub") else "COUNT_PAIRS"]
-    return Block(label[f"{name}_end"], pair, label[f"{name}_odd"], label["ODD_BYTES"], most)
+    ups = (label.get(f"{name}_up", 0), label.get(f"{name}_up_odd", 0))
+    return Block(label[f"{name}_end"], pair, label[f"{name}_odd"], label["ODD_BYTES"], most, *ups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +84,13 @@ def in_sums(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form:
     data = b""
     cost = _ADD * int(plus.sum() + minus.sum())
     for page in (slice(0, PAGE_PLACES), slice(PAGE_PLACES, None)):
-        lists = [(_named(one[page]), block(name)) for one, name in ((plus, "add"), (minus, "sub"))]
-        parts = [part for places, where in lists if (part := _part([2 * place for place in places], where))]
-        if parts and page.start:
-            data += _word("kernel_up")
-            cost += _UP
-        data += b"".join(parts)
-        cost += len(parts) * (_ENTRY + _ODD // 2)
+        up = bool(page.start)
+        for one, name in ((plus, "add"), (minus, "sub")):
+            part = _part([2 * place for place in _named(one[page])], block(name), up)
+            if part:
+                data += part
+                cost += _ENTRY + _ODD // 2 + up * _UP
+                up = False
     return Form(data, cost)
 
 
@@ -96,7 +110,7 @@ def moves_in_sums(plus: NDArray[np.uint8], minus: NDArray[np.uint8]) -> Form | N
         return None
     twice = in_sums(plus - (plus > 0), minus - (minus > 0))
     if any((one[PAGE_PLACES:] > 1).any() for one in (plus, minus)):
-        twice = Form(twice.data + _word("kernel_down"), twice.cost + _UP)
+        twice = Form(twice.data + _word("kernel_down"), twice.cost + _DOWN)
     return _moved("move_sums", twice, [_sum_moves(np.flatnonzero(one)) for one in (plus, minus)])
 
 
@@ -111,8 +125,8 @@ def decode(data: bytes, ends: int) -> tuple[dict[int, int], int]:
     base = at = 0
     while (entry := int.from_bytes(data[at : at + 2], "little")) != ends:
         at += 2
-        if entry in (label["kernel_up"], label["kernel_down"]):
-            base = PAGE_PLACES if entry == label["kernel_up"] else 0
+        if entry == label["kernel_down"]:
+            base = 0
         elif entry in (label["move_sums"], label["move_counts"]):
             lengths = [2 * (count & ~_AGAIN) for count in data[at : at + 2]]
             if data[at] & _AGAIN:
@@ -125,7 +139,8 @@ def decode(data: bytes, ends: int) -> tuple[dict[int, int], int]:
                 at += length
             break
         else:
-            count, sign, name = next((n, sign, name) for one, sign, name in blocks if (n := one.count(entry)))
+            (count, up), sign, name = next((n, sign, name) for one, sign, name in blocks if (n := one.count(entry)))
+            base = PAGE_PLACES if up else base
             for byte in data[at + count % 2 : at + count % 2 + count]:
                 place = base + byte // 2 if name in ("add", "sub") else byte
                 done[place] = done.get(place, 0) + sign
@@ -187,13 +202,15 @@ def _named(times: NDArray[np.uint8]) -> list[int]:
     return [int(place) for place in np.repeat(np.arange(times.size), times)]
 
 
-def _part(places: Sequence[int], where: Block) -> bytes:
-    return b"".join(_entries(places, where))
+def _part(places: Sequence[int], where: Block, up: bool = False) -> bytes:
+    return b"".join(_entries(places, where, up))
 
 
-def _entries(places: Sequence[int], where: Block) -> Iterator[bytes]:
-    """Full blocks behind what is left over: an entry each, then its places; an odd one in the high byte of a word."""
+def _entries(places: Sequence[int], where: Block, up: bool) -> Iterator[bytes]:
+    """What is left over, then full blocks: an entry each, then its places; an odd one in the high byte of a word."""
     left = len(places) % where.most
     for start in range(left - where.most if left else 0, len(places), where.most):
         some = places[max(start, 0) : start + where.most]
-        yield where.entry(len(some)).to_bytes(2, "little") + bytes(len(some) % 2) + bytes(some)
+        entry = where.up_entry(len(some)) if up else where.entry(len(some))
+        up = False
+        yield entry.to_bytes(2, "little") + bytes(len(some) % 2) + bytes(some)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,7 +47,7 @@ _SHAPES: Mapping[str, Sequence[_Shape]] = {
 class _Kind:
     """How one kind of board takes models."""
 
-    room: Callable[[Board], int]  # bytes for a packed model
+    room: Callable[[Any], int]  # of a board of this kind: bytes for a packed model
     packed: Callable[[Model], int]  # bytes of a packed model; FitError where the board cannot run it
 
 

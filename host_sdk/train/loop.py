@@ -91,14 +91,14 @@ def train(
             loss = run.epoch(epoch)
             done = (epoch + 1) / run.epochs
             if validation and (epoch % every == 0 or done == 1):
-                model = blank.model(run.layers)
+                model = blank.model(run.layers(done))
                 accuracy = _accuracy(model, validation)
                 if not recipe.targets or done > SETTLED:
                     best.consider(accuracy, model)
             if part is not None:
                 checkpoint.save(part, key, epoch + 1, run.state() | best.state())
             watch(Progress(epoch + 1, run.epochs, loss, accuracy))
-        return best.model or blank.model(run.layers)
+        return best.model or blank.model(run.layers())
 
 
 def _examples(pairs: Sequence[Pair], blank: Blank) -> Examples:

@@ -19,7 +19,7 @@ from host_sdk.train import checkpoint
 from host_sdk.train.examples import Examples
 from host_sdk.train.network import Network, Stage
 from host_sdk.train.recipe import Recipe
-from host_sdk.train.sparsity import Sparsity
+from host_sdk.train.sparsity import SETTLED, Sparsity
 
 _BETAS = (0.9, 0.99)
 _OVERFLOW_FROM = 24_000
@@ -49,7 +49,7 @@ class Run:
         self.network = Network(recipe.query_buckets + recipe.context_buckets, stages, recipe.seed).to(place)
         self.target = torch.from_numpy(examples.target).to(place, self.network.dtype)
         self.hostile = torch.from_numpy(_hostile_counts(recipe)).to(place)
-        self.sparsity = Sparsity(self.network, recipe, lambda: packed_bytes(self.network.to_layers()))
+        self.sparsity = Sparsity(self.network, recipe, packed_bytes)
         self.optimiser = torch.optim.AdamW(
             # AdamW multiplies the decay by the learning rate; the recipe gives it per step.
             [
@@ -63,10 +63,9 @@ class Run:
             betas=_BETAS,
         )
 
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The model's layers at this moment."""
-        return self.network.to_layers()
+    def layers(self, done: float = 1.0) -> tuple[Layer, ...]:
+        """The model's layers when the share `done` of the training is; then within its targets, where possible."""
+        return self.sparsity.trimmed() if done > SETTLED else self.network.to_layers()
 
     def epoch(self, number: int) -> float:
         """One pass over the examples in an order that depends on seed and number alone; the mean loss."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from host_sdk.model.model import Layer
+from host_sdk.spec.container import WeightCode
 from host_sdk.train.network import Network
 from host_sdk.train.recipe import Recipe
 
@@ -26,6 +28,11 @@ _MEMORY = 0.98
 """Of the running mean of activity, per step."""
 _PACKINGS = 50
 """How often in a training the packer is asked; between two of them bytes follow the weights."""
+_DEAD_ZONES = (0.5, 1.5)
+"""Of latent weights that are left out in the end: from none to all of 1 and -1."""
+_HALVINGS = 10
+_SURE = 0.99
+"""Additions are counted over the last batches only."""
 _NIBBLE = 0.55
 """Bytes of one more addition in a column, moves to spares included."""
 
@@ -55,7 +62,9 @@ def _bounded(factor: float) -> float:
 class Sparsity:
     """The soft threshold of one training."""
 
-    def __init__(self, network: Network, recipe: Recipe, packed_bytes: Callable[[], int]) -> None:
+    def __init__(self, network: Network, recipe: Recipe, packed_bytes: Callable[[tuple[Layer, ...]], int]) -> None:
+        """`packed_bytes` says what layers take in flash, together with all that does not change."""
+        self.network = network
         self.stack = network.stack
         self.base = recipe.sparsity
         self.additions = Price(recipe.additions) if recipe.additions else None
@@ -84,6 +93,21 @@ class Sparsity:
         for layer in self.stack:
             layer.latent.sub_(layer.latent.clamp(-threshold, threshold))
 
+    def trimmed(self) -> tuple[Layer, ...]:
+        """The layers at this moment, without as many of the least certain weights as the targets still ask for."""
+        layers = self.network.to_layers()
+        if self._fits(layers) or layers[0].code is WeightCode.BINARY:  # which has no zeros
+            return layers
+        low, high = _DEAD_ZONES
+        best = self._cut(high)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            if self._fits(cut := self._cut(middle)):
+                best, high = cut, middle
+            else:
+                low = middle
+        return best if self._fits(best) else layers
+
     def state(self) -> dict[str, np.ndarray]:
         """What a checkpoint keeps."""
         prices = [value for price in (self.additions, self.bytes) if price for value in (price.start, price.level)]
@@ -109,6 +133,24 @@ class Sparsity:
             fresh = now.to(share.dtype).mean(0)
             share.copy_(fresh if not share.any() else _MEMORY * share + (1 - _MEMORY) * fresh)
 
+    def _fits(self, layers: tuple[Layer, ...]) -> bool:
+        if self.additions:
+            made = sum(
+                share.cpu().numpy() @ (own.weights != 0).sum(0)
+                for share, own in zip(self.activity, layers, strict=True)
+            )
+            if made > _SURE * self.additions.target:
+                return False
+        return not self.bytes or self.packed_bytes(layers) <= self.bytes.target
+
+    def _cut(self, dead_zone: float) -> tuple[Layer, ...]:
+        """The layers without the weights whose latent value is within the dead zone."""
+        certain = [layer.latent.detach().abs().cpu().numpy() > dead_zone for layer in self.stack]
+        return tuple(
+            replace(layer, weights=layer.weights * keep)
+            for layer, keep in zip(self.network.to_layers(), certain, strict=True)
+        )
+
     def _additions(self) -> float:
         """Of a pass: weights that are not zero, in the columns that are read."""
         nonzero = [(layer.weights() != 0).sum(0) for layer in self.stack]
@@ -117,5 +159,5 @@ class Sparsity:
     def _bytes(self, step: int, steps: int) -> float:
         magnitudes = float(sum(layer.weights().abs().sum() for layer in self.stack))
         if not self.packed[0] or step % max(steps // _PACKINGS, 1) == 0:
-            self.packed = (self.packed_bytes(), magnitudes)
+            self.packed = (self.packed_bytes(self.network.to_layers()), magnitudes)
         return self.packed[0] + _NIBBLE * (magnitudes - self.packed[1])

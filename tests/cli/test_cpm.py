@@ -166,3 +166,8 @@ def test_a_full_disk(cpm: str, tmp_path: Path) -> None:
 def test_wrong_options(cpm: str) -> None:
     assert "no option 'speed'" in sentence(ulm("chat", f"{cpm}&speed=9", "--once", "x"), UsageError)
     assert "no option 'clock'" in sentence(ulm("chat", "sim://uno?clock=9", "--once", "x"), UsageError)
+
+
+def test_a_machine_has_no_eeprom(cpm: str, small_file: Path) -> None:
+    done = ulm("flash", cpm, small_file, "--memory", "eeprom")
+    assert "has no EEPROM; leave out --memory" in sentence(done, UsageError)

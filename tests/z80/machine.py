@@ -104,4 +104,6 @@ def assert_exact(model: Model, image: CpmImage, queries: Sequence[str | bytes]) 
         assert (reply.outputs == due.outputs).all(), query
         assert reply.digest == due.digest, query
         replies.append(reply)
+    start = cpm.IMAGE_ADDRESS
+    assert bytes(machine.cpu.memory[start : start + len(image.data)]) == image.data  # what was patched is as it was
     return replies

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -14,11 +15,14 @@ from hypothesis import strategies as st
 
 from host_sdk.errors import FileError, FitError
 from host_sdk.model.library import shipped_model
+from host_sdk.model.model import Layer, Model
 from host_sdk.pack.cpm import pack_cpm
 from host_sdk.pack.cpm_layout import header
 from host_sdk.pack.cpm_lists import Form, decode, in_counts, in_sums, moves_in_counts, moves_in_sums
 from host_sdk.pack.cpm_share import share, unshared, whole
 from host_sdk.pack.cpm_templates import templates
+from host_sdk.spec.container import Kind
+from host_sdk.spec.cpm import IMAGE_ADDRESS
 from tests.z80.models import random_model
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +92,23 @@ def test_what_does_not_fit_is_refused_with_numbers() -> None:
     model = shipped_model("tinychat")
     with pytest.raises(FitError, match=r"needs \d+ bytes of the TPA packed; 20000 are allowed, \d+ too few"):
         pack_cpm(model, tpa=20000)
+
+
+def test_the_worked_example_of_the_documents() -> None:
+    first, second = np.zeros((3, 128), np.int8), np.array([[1, 0, -2], [0, 1, 1]], np.int8)
+    first[[0, 1], 0] = first[2, 64] = 1
+    first[1, 65] = -1
+    layers = (Layer(first, np.array([0, -40, 8], np.int16)), Layer(second, np.array([5, -200], np.int16)))
+    model = Model(Kind.CHARACTER, layers, 64, 64, 8, charset="A", metadata={"name": "tiny"})
+    data = pack_cpm(model).data
+    text = (ROOT / "docs" / "image-cpm.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([0-9A-F]{4})h \| `([0-9a-f ]+)", text, re.MULTILINE)
+    assert len(rows) > 20
+    for address, told in rows:
+        at = int(address, 16) - IMAGE_ADDRESS
+        due = bytes.fromhex(told)
+        assert data[at : at + len(due)] == due, address
+    assert f"The image has {len(data):,} bytes" in text
 
 
 def test_templates_are_current(tmp_path: Path) -> None:
