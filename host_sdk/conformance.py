@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,9 +20,8 @@ from host_sdk.model.text import to_ascii
 from host_sdk.pack.queries import bench_queries
 from host_sdk.spec.protocol import HelloFlag, Status
 
-if TYPE_CHECKING:  # imports modules that Windows does not have
-    from host_sdk.sim.avr_board import Counters
-
+Meter = Callable[[End], End]
+"""Fills in the cycles of a reply where its machine is timed from outside."""
 Progress = Callable[[int, int], None]
 
 
@@ -72,6 +71,14 @@ class Vector:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What a virtual board has done since it was switched on."""
+
+    line_bytes: int  # both directions
+    active_cycles: int | None  # awake; None where the chip never sleeps
+
+
+@dataclass(frozen=True, slots=True)
 class Mismatch:
     """Where a board differs: the pass (from 0) whose outputs do, or None when only the text does."""
 
@@ -102,13 +109,14 @@ class BenchResult:
     ms_per_char: dict[str, float | None]
     query_cycles: dict[str, float | None]
     first_char_cycles: dict[str, float | None]  # query encoding and first pass
-    flash_bytes: int
+    flash_bytes: int | None  # runtime and image; None where there is no flash
     model_bytes: int
-    sram_bytes: int
+    sram_bytes: int | None  # None where the runtime has no memory of its own apart from tpa_bytes
     stack_bytes: int
     clock_hz: int
     active_cycles_per_reply: float | None  # awake, from the first byte of the query to the last of the reply
     line_bytes_per_reply: float | None  # both directions
+    tpa_bytes: int | None  # CP/M: from 0100h to the last byte that runtime, model and stack use
     queries: int
     passes: int
     board: str
@@ -141,29 +149,30 @@ def measure(
     session: Session,
     hello: Hello,
     queries: Sequence[bytes],
-    counters: Callable[[], Counters] | None = None,
+    counters: Callable[[], Usage] | None = None,
+    meter: Meter | None = None,
     progress: Progress | None = None,
 ) -> BenchResult:
     """Ask every query and gather what the board counted."""
     ends: list[End] = []
     before = counters() if counters else None
     for number, query in enumerate(queries, 1):
-        ends += [event for event in session.chat(query) if isinstance(event, End)]
+        ends += [meter(event) if meter else event for event in session.chat(query) if isinstance(event, End)]
         if progress:
             progress(number, len(queries))
     active = line = None
     if counters and before:
         after = counters()
-        asleep = after.idle + after.power_down - before.idle - before.power_down
-        active = (after.cycles - before.cycles - asleep) / len(queries)
-        moved = after.received + after.transmitted - before.received - before.transmitted
-        line = moved / len(queries)
+        line = (after.line_bytes - before.line_bytes) / len(queries)
+        if after.active_cycles is not None and before.active_cycles is not None:
+            active = (after.active_cycles - before.active_cycles) / len(queries)
     info = session.info()
     passes = sum(end.passes for end in ends)
-    counted = HelloFlag.CYCLES in hello.flags and passes > 0
+    counted = (HelloFlag.CYCLES in hello.flags or meter is not None) and passes > 0
     mean = sum(end.cycles for end in ends) / passes if counted else None
     most = max(end.max_cycles for end in ends) if counted else None
     per_ms = hello.clock_hz / 1000
+    tpa = info.tpa_bytes
     return BenchResult(
         cycles_per_char={"mean": mean, "max": most},
         ms_per_char={
@@ -172,13 +181,14 @@ def measure(
         },
         query_cycles=_spread([end.query_cycles for end in ends], counted),
         first_char_cycles=_spread([end.query_cycles + end.first_cycles for end in ends], counted),
-        flash_bytes=info.runtime_bytes + info.model_bytes,
+        flash_bytes=info.runtime_bytes + info.model_bytes if tpa is None else None,
         model_bytes=info.model_bytes,
-        sram_bytes=info.sram_bytes,
+        sram_bytes=info.sram_bytes if tpa is None else None,
         stack_bytes=info.stack_bytes,
         clock_hz=hello.clock_hz,
         active_cycles_per_reply=active,
         line_bytes_per_reply=line,
+        tpa_bytes=tpa,
         queries=len(queries),
         passes=passes,
         board=hello.board,

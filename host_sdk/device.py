@@ -5,22 +5,32 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
-from host_sdk.boards import Board
-from host_sdk.conformance import BenchResult, Vector, VerifyResult, measure, prove
+from host_sdk.boards import Avr, Cpm
+from host_sdk.conformance import BenchResult, Usage, Vector, VerifyResult, measure, prove
 from host_sdk.errors import BoardError, FileError, PortError, UlmError, UsageError
 from host_sdk.flash import eeprom
-from host_sdk.flash.deploy import FlashResult, check_result, choose_board, deploy, deploy_with_avrdude, is_outdated
+from host_sdk.flash.cpm_files import disk_name
+from host_sdk.flash.cpm_upload import HOW_TO_START, send_model
+from host_sdk.flash.deploy import (
+    FlashResult,
+    check_result,
+    choose_board,
+    deploy,
+    deploy_with_avrdude,
+    fitted_cpm,
+    is_outdated,
+)
 from host_sdk.link.messages import End, Hello, Info
 from host_sdk.link.ports import greet, likely_bauds, only_board, open_port
 from host_sdk.link.session import Event, Session, Text
 from host_sdk.model.engine import run
-from host_sdk.model.library import recall, remember, shipped_model
+from host_sdk.model.library import find_model, recall, remember, shipped_model
 from host_sdk.model.model import Model
 from host_sdk.model.text import query_bytes
 from host_sdk.pack.queries import bench_queries
@@ -28,6 +38,7 @@ from host_sdk.spec.protocol import MAX_QUERY, HelloFlag, Slot, Status
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import AvrBoard
+    from host_sdk.sim.cpm_board import CpmBoard
 
 Progress = Callable[[int, int], None]
 
@@ -75,7 +86,7 @@ class Device:
         bare: bool = False,
     ) -> None:
         """`bare` opens a board that may have no runtime yet: until it has, only `flash` works."""
-        wanted = model if isinstance(model, Model) or model is None else Model.load(model)
+        wanted = model if isinstance(model, Model) or model is None else find_model(model)
         self.address = address if address is not None else only_board()
         self.last: Reply | None = None
         """The last complete reply."""
@@ -172,15 +183,21 @@ class Device:
     ) -> FlashResult:
         """Put runtime and model on the board through its bootloader; only pages that differ are written.
 
+        Under CP/M the model goes through the protocol to the disk of the machine, where ULM.COM must be running.
         With `memory` "eeprom" the model goes into the EEPROM of a board whose runtime answers, and answers from there
         until another one is flashed. `board` names the kind of board where bootloaders look alike, `yes` replaces a
         foreign program, `programmer` is one of PROGRAMMERS.
 
         FitError with the numbers, before anything is touched, when the model has no room.
         """
-        model = model if isinstance(model, Model) else Model.load(model)
+        model = model if isinstance(model, Model) else find_model(model)
         named = board or (self._virtual.board.name if self._virtual else None)
         target = choose_board(self._line, self._hello, named, yes)
+        if isinstance(target, Cpm):
+            if memory == "eeprom":
+                raise UsageError(f"{target.title} has no EEPROM; leave out --memory: the model goes to its disk.")
+            return self._send(target, model, progress)
+        assert isinstance(target, Avr)
         if memory == "eeprom":
             return self._store(target, model, progress)
         if programmer == "avrdude":
@@ -191,7 +208,7 @@ class Device:
         remember(model)
         self._bauds = [target.baud]
         self._greet()
-        if self.hello.model_crc != result.model_crc and self.info().slot == Slot.EEPROM:
+        if self.info().slot == Slot.EEPROM:
             eeprom.clear(self._session)  # the newest model answers
             self._greet()
         check_result(result, self.hello)
@@ -216,14 +233,17 @@ class Device:
         """Time the shipped everyday queries, or others."""
         chosen = bench_queries() if queries is None else queries
         data = [self._query(query) for query in chosen]
-        counters = self._virtual.counters if self._virtual else None
-        return measure(self._session, self.hello, data, counters, progress)
+        usage = self._usage if self._virtual else None
+        meter = self._metered if self._machine else None
+        return measure(self._session, self.hello, data, usage, meter, progress)
 
     # Connection
 
     @property
     def hello(self) -> Hello:
         """What the board said when it was greeted; PortError when it has not answered."""
+        if self._hello is None and self._machine:
+            raise self._silent_machine()
         if self._hello is None:
             raise PortError(
                 f"The board on {self.address} has no μLM runtime; put one on it with `ulm flash {self.address}`."
@@ -231,14 +251,24 @@ class Device:
         return self._hello
 
     def _start(self, model: Model | None, bare: bool) -> None:
-        if self._virtual and self._virtual.fresh and "blank" not in self.address.partition("?")[2]:
+        if self._machine and self._machine.fresh and not model and not bare:
+            self._start_fresh(self._machine)
+            return
+        if (
+            self._virtual
+            and not self._machine
+            and self._virtual.fresh
+            and "blank" not in self.address.partition("?")[2]
+        ):
             # Like a board sold with the demo on it.
             if not bare:
                 self.flash(model or shipped_model("tinychat"), board=self._virtual.board.name)
             return
         try:
             self._greet()
-        except (PortError, BoardError):
+        except (PortError, BoardError) as error:
+            if not bare and self._machine and isinstance(error, PortError):
+                raise self._silent_machine() from None
             if not bare:
                 raise
             return  # without a runtime, or with one of another revision: the bootloader can replace it
@@ -247,12 +277,33 @@ class Device:
         elif model:
             remember(model)
 
+    def _start_fresh(self, machine: CpmBoard) -> None:
+        """Like a machine sold with the demo on its disk."""
+        model = shipped_model("tinychat")
+        machine.store(disk_name(model.name), fitted_cpm(model, machine.board).data)
+        self._greet()
+        self._session.load(disk_name(model.name))
+        self._greet()
+
     def _greet(self) -> None:
         self._hello = None
-        self._hello = greet(self._line, self._session, self._bauds)
+        hello = greet(self._line, self._session, self._bauds)
+        if self._machine:
+            hello = replace(hello, clock_hz=self._machine.clock_hz)  # which ULM.COM cannot know
+        self._hello = hello
         self.__dict__.pop("model", None)
 
-    def _store(self, target: Board, model: Model, progress: Progress | None) -> FlashResult:
+    def _send(self, target: Cpm, model: Model, progress: Progress | None) -> FlashResult:
+        """Flash under CP/M."""
+        result = send_model(self._session, self.hello, target, model, progress)
+        remember(model)
+        if self._machine:
+            self._machine.run_at_start(disk_name(model.name))
+        self._greet()
+        check_result(result, self.hello)
+        return result
+
+    def _store(self, target: Avr, model: Model, progress: Progress | None) -> FlashResult:
         """Flash into the EEPROM."""
         result = eeprom.store(self._session, self.hello, target, model, progress)
         remember(model)
@@ -260,10 +311,34 @@ class Device:
         check_result(result, self.hello)
         return result
 
+    def _silent_machine(self) -> PortError:
+        return PortError(f"ULM.COM does not run on {self.address}. {HOW_TO_START}")
+
     @property
-    def _virtual(self) -> AvrBoard | None:
-        board: AvrBoard | None = getattr(self._line, "board", None)
+    def _virtual(self) -> AvrBoard | CpmBoard | None:
+        board: AvrBoard | CpmBoard | None = getattr(self._line, "board", None)
         return board
+
+    @property
+    def _machine(self) -> CpmBoard | None:
+        """The virtual CP/M machine, if this is one."""
+        virtual = self._virtual
+        return virtual if virtual and isinstance(virtual.board, Cpm) else None
+
+    def _usage(self) -> Usage:
+        if self._machine:
+            machine = self._machine.counters()
+            return Usage(machine.received + machine.transmitted, None)
+        chip = cast("AvrBoard", self._virtual).counters()
+        return Usage(chip.received + chip.transmitted, chip.cycles - chip.idle - chip.power_down)
+
+    def _metered(self, end: End) -> End:
+        """The end of the last reply with the T-states that the machine measured, if it knows the program."""
+        laps = self._machine.laps() if self._machine else []
+        if not laps or len(laps[-1].passes) != end.passes:
+            return end
+        query, passes = laps[-1].query, laps[-1].passes
+        return replace(end, query_cycles=query, first_cycles=passes[0], cycles=sum(passes), max_cycles=max(passes))
 
     @contextmanager
     def _lent_port(self) -> Iterator[str]:
@@ -304,7 +379,9 @@ class Device:
 
     def _reply(self, query: bytes, text: str, end: End) -> Reply:
         stopped = end.status == Status.STOPPED
-        counted = HelloFlag.CYCLES in self.hello.flags and end.passes > 0
+        if self._machine:
+            end = self._metered(end)
+        counted = end.passes > 0 and (HelloFlag.CYCLES in self.hello.flags or end.cycles > 0)
         cycles = end.cycles / end.passes if counted else None
         checked = None
         if self.model is not None and not stopped:

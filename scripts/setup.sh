@@ -1,10 +1,10 @@
 # Brings a bare Debian 12 to what a task needs; quick when all is there. Sourced: `. scripts/setup.sh; setup demo|test`.
 
-python_packages_demo="-e ."
+python_packages_demo="-e .[sim]"
 # torch is pinned: the newest build would bring gigabytes of CUDA, and recipes reproduce with the same version.
 python_packages_test="-e .[dev,sweep] torch==2.13.0"
 debian_packages_demo="python3 python3-venv gcc libc6-dev libsimavr-dev libelf-dev gcc-avr binutils-avr avr-libc arduino-core-avr"
-debian_packages_test="$debian_packages_demo make avrdude clang-format"
+debian_packages_test="$debian_packages_demo make avrdude clang-format pasmo"
 
 setup() {
     eval "debian=\$debian_packages_$1 python=\$python_packages_$1"

@@ -7,13 +7,15 @@
 
 #include <string.h>
 
-#include "bits.h"
 #include "crc.h"
 #include "image.h"
 #include "kernel.h"
 #include "spec.h"
 #include "tape.h"
 #include "text.h"
+#ifdef TAPE_STORE
+#include "bits.h"
+#endif
 
 #define CONTEXT_MAX 32
 #define FOLD_EVERY 60 /* columns of weights from -2 to 1 that a byte can count */

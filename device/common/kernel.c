@@ -14,7 +14,7 @@
 
 static union {
     uint16_t sums[KERNEL_PLACES];
-    uint8_t counts[KERNEL_PLACES];
+    uint8_t counts[2 * KERNEL_PLACES]; /* of rows, or of buckets */
 } page_a;
 static uint16_t page_b[KERNEL_PLACES];
 static uint8_t cache[KERNEL_PLACES];

@@ -1,7 +1,9 @@
 """What μLM knows about each board: one frozen record, no code. A new board is a new record here.
 
+What all boards have is in Board; a kind of board adds its own facts: Avr, Cpm.
+
 Sources: ATmega328P datasheet (Microchip DS40002061B), the boards' schematics, and boards.txt of
-Arduino's AVR core 1.8, which names fuses and bootloaders.
+Arduino's AVR core 1.8, which names fuses and bootloaders; for CP/M the CP/M 2.2 Alteration Guide.
 """
 
 from __future__ import annotations
@@ -32,19 +34,25 @@ class Currents:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """One board. Sizes in bytes, addresses in bytes, clock in Hz, baud in bits per second."""
+    """What every board has. Clock in Hz, baud in bits per second."""
 
     name: str
     title: str
-    mcu: str  # avr-gcc's name
-    signature: bytes  # as the bootloader reports it
+    mcu: str  # the processor; for AVR avr-gcc's name
     clock_hz: int
+    baud: int  # of the runtime's serial line
+
+
+@dataclass(frozen=True, slots=True)
+class Avr(Board):
+    """A board with an AVR chip and a serial bootloader. Sizes and addresses in bytes."""
+
+    signature: bytes  # as the bootloader reports it
     flash_bytes: int
     flash_page: int
     sram_bytes: int
     eeprom_bytes: int
     supply_mv: int
-    baud: int  # of the runtime's serial line
     bootloader: Bootloader
     currents: Currents | None = None  # of boards that run on batteries
 
@@ -52,6 +60,13 @@ class Board:
     def code_bytes(self) -> int:
         """Flash that a program and its model may use: everything below the boot section."""
         return self.bootloader.address
+
+
+@dataclass(frozen=True, slots=True)
+class Cpm(Board):
+    """A machine with a Z80 under CP/M 2.2. The clock is that of the virtual one; a real one does not tell."""
+
+    tpa_bytes: int  # from 0100h to BDOS
 
 
 _8MHZ_3V3 = Currents(active=3.7, idle=0.69, power_down=0.0001)  # between the curves for 3 V and 5 V
@@ -67,9 +82,9 @@ def _atmega328p(
     supply_mv: int,
     bootloader: Bootloader,
     currents: Currents | None = None,
-) -> Board:
+) -> Avr:
     """A board with this chip; its runtime speaks as fast as its bootloader."""
-    return Board(
+    return Avr(
         name=name,
         title=title,
         mcu="atmega328p",
@@ -86,7 +101,7 @@ def _atmega328p(
     )
 
 
-BOARDS: dict[str, Board] = {
+AVR_BOARDS: dict[str, Avr] = {
     board.name: board
     for board in (
         _atmega328p("uno", "Arduino UNO", 16_000_000, 5_000, Bootloader("optiboot", 0x7E00, 115_200, _OPTIBOOT)),
@@ -125,6 +140,10 @@ BOARDS: dict[str, Board] = {
     )
 }
 
+_CPM = Cpm("cpm", "CP/M machine", "z80", 4_000_000, 9_600, tpa_bytes=0xE400 - 0x0100)  # a system of 64K
+
+BOARDS: dict[str, Board] = {**AVR_BOARDS, _CPM.name: _CPM}
+
 
 def virtual_boards() -> str:
     """The addresses of all virtual boards, for a sentence."""
@@ -137,3 +156,11 @@ def board_named(name: str) -> Board:
         return BOARDS[name]
     except KeyError:
         raise UsageError(f"There is no board {name!r}; known boards: {', '.join(BOARDS)}.") from None
+
+
+def avr_named(name: str) -> Avr:
+    """The record of an AVR board; UsageError when there is none of that name."""
+    board = board_named(name)
+    if not isinstance(board, Avr):
+        raise UsageError(f"{board.title} has no AVR chip; AVR boards: {', '.join(AVR_BOARDS)}.")
+    return board

@@ -1,19 +1,22 @@
-"""Commands that need no board: info, import, pack, boards, ports."""
+"""Commands that need no board: info, models, import, pack, boards, ports."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from host_sdk.boards import BOARDS, board_named, virtual_boards
+from host_sdk.boards import BOARDS, Cpm, board_named, virtual_boards
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
+from host_sdk.model.library import SHIPPED, find_model, shipped_model
 from host_sdk.model.model import Model
 
-_ARDUINO, _EEPROM = "arduino", "eeprom"
+_ARDUINO, _CPM, _EEPROM = "arduino", "cpm", "eeprom"
+_PROGRAMS = (".com", ".hex")
 _out = click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
 _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
 
@@ -22,12 +25,12 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 @click.argument("model", type=click.Path(path_type=Path))
 @_json
 def info(model: Path, as_json: bool) -> None:
-    """Show what the file MODEL (.ulm) holds, and what it takes on each board."""
+    """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board."""
     from host_sdk.errors import FitError
     from host_sdk.flash.deploy import fitted, model_room
     from host_sdk.model.engine import safe_query_length
 
-    loaded = Model.load(model)
+    loaded = find_model(model)
     rooms: dict[str, dict[str, object]] = {}
     for board in BOARDS.values():
         try:
@@ -62,6 +65,26 @@ def info(model: Path, as_json: bool) -> None:
         click.echo(f"on {name}: " + (f"{room['bytes']} of {room['room']} bytes" if room["fits"] else str(room["why"])))
 
 
+@click.command()
+@_json
+def models(as_json: bool) -> None:
+    """List the models that come with μLM; their names stand for model files everywhere."""
+    rows = [
+        {
+            "name": name,
+            "kind": model.kind.name.lower(),
+            "shape": model.shape,
+            "crc": f"{model.crc:08x}",
+            "licence": str(model.metadata.get("licence", "")),
+        }
+        for name, model in ((name, shipped_model(name)) for name in SHIPPED)
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        table([list(rows[0]), *(list(row.values()) for row in rows)])
+
+
 @click.group(name="import")
 def import_() -> None:
     """Import a model that others published."""
@@ -81,27 +104,39 @@ def import_z80ai(source: Path, output: Path) -> None:
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--for", "target", required=True, metavar="KIND", help=f"{_ARDUINO}, {_EEPROM}, or a board of `ulm boards`."
 )
+@click.option("--tpa", type=click.IntRange(0x3000, 0xFF00), help="cpm: bytes from 0100h to BDOS.")
+@click.option("--compact", is_flag=True, help="cpm: less memory, slower.")
 @_out
 @_json
-def pack(model: Path, target: str, output: Path, as_json: bool) -> None:
+def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output: Path, as_json: bool) -> None:
     """Make the packed image (.ulb) of MODEL for one kind of memory.
 
+    For `cpm` the ending of the output decides: .ulb for ULM.COM, .com a program of its own, .hex the same for LOAD.
+    Without MODEL the program is ULM.COM.
     For `arduino`: a folder, the library that makes MODEL answer in your own sketch.
     """
     from host_sdk.flash.deploy import fitted
     from host_sdk.pack.arduino import library
     from host_sdk.pack.bits import pack_bits
 
-    loaded = Model.load(model)
-    if target == _ARDUINO:
+    if (tpa or compact) and target != _CPM:
+        raise UsageError(f"--tpa and --compact are for `--for {_CPM}` only.")
+    if model is None and (target != _CPM or output.suffix.lower() not in _PROGRAMS):
+        raise UsageError("Name the model to pack; only `--for cpm -o ULM.COM` or `-o ULM.HEX` makes the runtime alone.")
+    loaded = find_model(model) if model else None
+    report: dict[str, object]
+    if target == _CPM:
+        report = _pack_cpm(loaded, tpa, compact, output)
+    elif loaded and target == _ARDUINO:
         made = library(loaded)
         _write_folder(output, made.files)
         report = made.report()
     else:
+        assert loaded
         image = pack_bits(loaded) if target == _EEPROM else fitted(loaded, board_named(target))
         _write(output, image.data)
         report = image.report()
@@ -148,6 +183,28 @@ def ports(as_json: bool) -> None:
         table([(port.address, port.description) for port in found])
     else:
         click.echo(f"No serial port; virtual boards are always there: {virtual_boards()}.")
+
+
+def _pack_cpm(model: Model | None, tpa: int | None, compact: bool, output: Path) -> dict[str, object]:
+    """Write an image or a program for CP/M, without a model the runtime; its report."""
+    from host_sdk.flash.cpm_files import hex_file, shipped_com
+    from host_sdk.flash.deploy import fitted_com, fitted_cpm
+
+    board = board_named(_CPM)
+    assert isinstance(board, Cpm)
+    if tpa:
+        board = replace(board, tpa_bytes=tpa)
+    ending = output.suffix.lower()
+    if model is None:
+        data, report = shipped_com().code, {}
+    elif ending in _PROGRAMS:
+        image, data = fitted_com(model, board, compact)
+        report = image.report()
+    else:
+        image = fitted_cpm(model, board, compact)
+        data, report = image.data, image.report()
+    _write(output, hex_file(data).encode("ascii") if ending == ".hex" else data)
+    return {**report, "file_bytes": len(data)}
 
 
 def _save(model: Model, path: Path) -> None:

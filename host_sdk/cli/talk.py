@@ -15,12 +15,14 @@ from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
 from host_sdk.flash.deploy import MEMORIES, PROGRAMMERS
-from host_sdk.model.model import Model
+from host_sdk.model.library import find_model
 from host_sdk.pack.queries import read_queries
 from host_sdk.report.energy import estimate
 
 _address = click.argument("address", required=False)
-_model = click.option("--model", type=click.Path(path_type=Path), help="Flash this .ulm if the board has another.")
+_model = click.option(
+    "--model", type=click.Path(path_type=Path), help="Flash this .ulm, or shipped model, if the board has another."
+)
 _baud = click.option("--baud", type=click.IntRange(300, 4_000_000), help="Try only this baud rate.")
 _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
 _trace = click.option("--trace", type=click.Path(path_type=Path), help="Write every byte of the line to this file.")
@@ -78,18 +80,25 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 @click.option("--memory", type=click.Choice(MEMORIES), default="flash", show_default=True, help="Where MODEL goes.")
 @_json
 def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str, as_json: bool) -> None:
-    """Put the runtime and MODEL on the board at ADDRESS. Only pages that differ are written."""
-    wanted = Model.load(model)
+    """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
+
+    Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
+    """
+    wanted = find_model(model)
     with Device(address, bare=True) as device, progress_bar(f"Flashing {wanted.name}", as_json) as progress:
         result = device.flash(wanted, board=board, yes=yes, programmer=programmer, memory=memory, progress=progress)
     if as_json:
         print_json({**asdict(result), "model_crc": f"{result.model_crc:08x}"})
-    else:
-        pages = f"; {result.pages_written} pages written, {result.pages_kept} kept" if memory == "flash" else ""
-        click.echo(
-            f"{result.board} now runs {result.model} from {memory}: {result.model_bytes} bytes of model, "
-            f"{result.runtime_bytes} of runtime{pages}."
-        )
+        return
+    place, pages = memory, ""
+    if result.pages_written is None:
+        place = "disk"
+    elif memory == "flash":
+        pages = f"; {result.pages_written} pages written, {result.pages_kept} kept"
+    click.echo(
+        f"{result.board} now runs {result.model} from {place}: {result.model_bytes} bytes of model, "
+        f"{result.runtime_bytes} of runtime{pages}."
+    )
 
 
 @click.command()
@@ -142,10 +151,8 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     if as_json:
         print_json({**result.to_json(), "energy": asdict(energy) if energy else None})
         return
-    click.echo(
-        f"{result.model} on {result.board} at {result.clock_hz / 1e6:g} MHz{note}, "
-        f"{result.queries} queries, {result.passes} passes:"
-    )
+    clock = f" at {result.clock_hz / 1e6:g} MHz" if result.clock_hz else ""
+    click.echo(f"{result.model} on {result.board}{clock}{note}, {result.queries} queries, {result.passes} passes:")
     rows: list[tuple[object, ...]] = [("", "mean", "max")]
     for label, values, digits in (
         ("cycles per character", result.cycles_per_char, 0),
@@ -155,10 +162,13 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     ):
         rows.append((label, *(_number(values[key], digits) for key in ("mean", "max"))))
     table(rows)
-    click.echo(
-        f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
-        f"and {result.stack_bytes} B of stack"
-    )
+    if result.tpa_bytes is not None:
+        click.echo(f"TPA {result.tpa_bytes} B (model {result.model_bytes} B), {result.stack_bytes} B of stack in it")
+    else:
+        click.echo(
+            f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
+            f"and {result.stack_bytes} B of stack"
+        )
     if energy:
         click.echo(
             f"energy, estimated from cycles and datasheet currents: {energy.uj_per_char:.1f} uJ per character, "

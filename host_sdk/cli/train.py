@@ -11,6 +11,7 @@ import click
 
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import UsageError
+from host_sdk.model.library import find_model
 from host_sdk.model.model import Model
 from host_sdk.train.baselines import BASELINES, all_baselines_of
 from host_sdk.train.checkpoint import part_path
@@ -130,9 +131,9 @@ def evaluate(
     all_baselines: bool,
     as_json: bool,
 ) -> None:
-    """Ask the file MODEL every query of DATA, beside trivial baselines."""
-    loaded = Model.load(model)
-    other = Model.load(against) if against else None
+    """Ask MODEL, a file or a shipped model, every query of DATA, beside trivial baselines."""
+    loaded = find_model(model)
+    other = find_model(against) if against else None
     fit, held = split_pairs(pairs := read_pairs(data), _held_out(loaded))
     chosen = {"all": pairs, "held": held, "fit": fit}[split]
     known = read_pairs(fit_file) if fit_file else fit if split == "held" else None

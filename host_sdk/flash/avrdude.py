@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr
 from host_sdk.errors import LinkError, MissingError, UsageError
 from host_sdk.flash.memory import ERASED, Memory
 from host_sdk.flash.upload import UploadResult, check_fits
@@ -23,7 +23,7 @@ AVRDUDE_TIMEOUT_S = 120.0
 
 def upload_with_avrdude(
     device: str,
-    board: Board,
+    board: Avr,
     wanted: Memory,
     *,
     order_last: Sequence[int] = (),
@@ -63,7 +63,7 @@ def _steps(wanted: Memory, order_last: Sequence[int]) -> list[Memory]:
     return [step for step in (erased, wanted.only(body), marks) if step.pages]
 
 
-def _run(command: list[str], folder: str, board: Board) -> None:
+def _run(command: list[str], folder: str, board: Avr) -> None:
     try:
         done = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=AVRDUDE_TIMEOUT_S

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr
 from host_sdk.errors import FitError
 from host_sdk.flash.deploy import FlashResult
 from host_sdk.flash.upload import Progress
@@ -17,7 +17,7 @@ from host_sdk.pack.header import Image
 from host_sdk.spec.protocol import Slot
 
 
-def fitted_eeprom(model: Model, board: Board) -> Image:
+def fitted_eeprom(model: Model, board: Avr) -> Image:
     """The model packed in bits; FitError with the numbers when the board's EEPROM has no room for it."""
     image = pack_bits(model)
     excess = len(image.data) - board.eeprom_bytes
@@ -29,7 +29,7 @@ def fitted_eeprom(model: Model, board: Board) -> Image:
     return image
 
 
-def store(session: Session, hello: Hello, board: Board, model: Model, progress: Progress | None = None) -> FlashResult:
+def store(session: Session, hello: Hello, board: Avr, model: Model, progress: Progress | None = None) -> FlashResult:
     """Put a model into the EEPROM, where it answers at once; until all of it has arrived the one in flash answers."""
     started = time.monotonic()
     image = fitted_eeprom(model, board)

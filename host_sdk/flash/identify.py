@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from host_sdk.boards import BOARDS, Board
+from host_sdk.boards import AVR_BOARDS, Avr
 from host_sdk.errors import LinkError, PortError
 from host_sdk.flash.memory import ERASED
 from host_sdk.flash.stk500 import MAX_READ, Port, Stk500
@@ -42,11 +42,11 @@ class Identity:
 class Found:
     """A board in its bootloader. With several `boards` its user has to say which one it is."""
 
-    boards: tuple[Board, ...]
+    boards: tuple[Avr, ...]
     identity: Identity
 
 
-def identify(port: Port, boards: Iterable[Board] = BOARDS.values()) -> Found:
+def identify(port: Port, boards: Iterable[Avr] = AVR_BOARDS.values()) -> Found:
     """Reset the board and ask its bootloader, at each baud of `boards`, which of them it can be.
 
     A μLM runtime names its board; a blank or foreign flash leaves every board with that baud and chip. The
@@ -85,7 +85,7 @@ def parse_identity(start: bytes) -> Identity:
     )
 
 
-def _search(port: Port, boards: tuple[Board, ...]) -> Found:
+def _search(port: Port, boards: tuple[Avr, ...]) -> Found:
     bauds = dict.fromkeys(board.bootloader.baud for board in boards)
     # One reset for each baud before a second for any: the wrong ones cost 1.4 s each.
     for baud in (*bauds, *bauds):

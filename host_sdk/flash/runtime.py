@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr
 from host_sdk.errors import FitError, MissingError
 from host_sdk.flash.memory import ERASED, Memory
 from host_sdk.model.crc import crc16
@@ -27,7 +27,7 @@ class Runtime:
         return max(self.memory.cells) + 1
 
 
-def shipped_runtime(board: Board) -> Runtime:
+def shipped_runtime(board: Avr) -> Runtime:
     """The runtime of a board; MissingError when this installation has none."""
     file = files("host_sdk") / "flash" / "hex" / f"{board.name}.hex"
     if not file.is_file():

@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr
 from host_sdk.errors import BoardError, FitError, LinkError, PortError
 from host_sdk.flash.memory import ERASED, Memory
 from host_sdk.flash.stk500 import Port, Stk500
@@ -47,7 +47,7 @@ class UploadResult:
 
 def upload(
     port: Port,
-    board: Board,
+    board: Avr,
     wanted: Memory,
     *,
     order_last: Sequence[int] = (),
@@ -82,7 +82,7 @@ def upload(
     return job.result(time.monotonic() - started)
 
 
-def check_fits(board: Board, wanted: Memory, order_last: Sequence[int] = ()) -> None:
+def check_fits(board: Avr, wanted: Memory, order_last: Sequence[int] = ()) -> None:
     """FitError unless all of `wanted` lies below the boot section; ValueError for a stray `order_last`."""
     if wanted.page_bytes != board.flash_page:
         raise ValueError(f"{board.name} has flash pages of {board.flash_page} bytes, not {wanted.page_bytes}")
@@ -101,7 +101,7 @@ class _Upload:
     def __init__(
         self,
         client: Stk500,
-        board: Board,
+        board: Avr,
         wanted: Memory,
         order_last: Sequence[int],
         progress: Progress | None,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from host_sdk.errors import BoardError, LinkError
+from host_sdk.spec.cpm import ORIGIN as TPA_ORIGIN
 from host_sdk.spec.image import FACTS
 from host_sdk.spec.protocol import REVISION, HelloFlag, Status
 
 _HELLO = struct.Struct(FACTS + "B")  # and the model's status
 _HELLO_MODEL = struct.Struct("<BI")  # longest query, CRC; the name follows
 _INFO = struct.Struct("<BIIHHBHHIB")
+_INFO_TOP = struct.Struct("<H")  # CP/M: the address behind all that runtime and model use
 _END = struct.Struct("<BBBHIIII")
 _ACK = struct.Struct("<BH")
 
@@ -28,7 +30,7 @@ _SENTENCES = {
     Status.UNKNOWN: "The board's runtime does not know request {value:02X}h; update it with `ulm flash`.",
     Status.UNSUPPORTED: "This board cannot do that: its model is changed with `ulm flash`.",
     Status.BUSY: "The board is busy; try again.",
-    Status.MEDIUM: "The board cannot read or write its card or memory chip; check it.",
+    Status.MEDIUM: "The board cannot read or write its disk, card or memory chip; it may be full: check it.",
 }
 
 
@@ -61,8 +63,9 @@ class Info:
     model_status: int
     model_bytes: int
     stack_bytes: int
-    uptime_s: int
+    uptime_s: int  # 0 where there is no clock
     slot: int  # of the model that answers: protocol.Slot
+    tpa_bytes: int | None = None  # CP/M: from 0100h to the last byte in use
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,11 @@ def parse_hello(payload: bytes) -> Hello:
 
 def parse_info(payload: bytes) -> Info:
     """The answer to INFO."""
-    return Info(*_unpack(_INFO, payload))
+    fields, rest = _unpack(_INFO, payload), payload[_INFO.size :]
+    if not rest:
+        return Info(*fields)
+    (top,) = _unpack(_INFO_TOP, rest)
+    return replace(Info(*fields), tpa_bytes=top - TPA_ORIGIN)
 
 
 def parse_end(payload: bytes) -> End:

@@ -85,7 +85,7 @@ def greet(line: serial.Serial, session: Session, bauds: Sequence[int]) -> Hello:
         hello = session.hello(HELLO_TIMEOUT_S)
         if hello:
             return hello
-    rates = " or ".join(map(str, bauds))
+    rates = " or ".join(filter(None, (", ".join(map(str, bauds[:-1])), str(bauds[-1]))))
     raise PortError(
         f"No μLM board answered on {line.port} at {rates} baud. Check cable and port; if the board has no runtime "
         f"yet, run `ulm flash {line.port} MODEL.ulm`."

@@ -1,16 +1,17 @@
 """pyserial's handler of `sim://` addresses: a virtual board that looks like any serial port.
 
     sim://uno?state=DIR&blank&pace=real
+    sim://cpm?state=DIR&clock=7372800&slow=5
 
-`state` is the folder of the board's memories, `blank` erases its flash below the boot section, `pace` is
-real, fast or warp (the default). pyserial finds this module once "host_sdk.link" is in
+What the options mean is in docs/virtual-boards.md. pyserial finds this module once "host_sdk.link" is in
 `serial.protocol_handler_packages`.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -18,13 +19,15 @@ from urllib.parse import parse_qsl, urlsplit
 import serial
 from platformdirs import user_state_path
 
-from host_sdk.boards import Board, board_named
+from host_sdk.boards import Avr, Board, Cpm, board_named
 from host_sdk.errors import PortError, UsageError
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import AvrBoard
+    from host_sdk.sim.cpm_board import CpmBoard
 
 _OPTIONS = ("state", "blank", "pace")
+_CPM_OPTIONS = ("clock", "tpa", "run", "seven_bit", "slow", "disk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +38,26 @@ class SimAddress:
     state: Path
     blank: bool
     pace: str
+    options: Mapping[str, str] = field(default_factory=dict)  # those of this kind of board alone
 
 
 def parse_address(url: str) -> SimAddress:
     """What a `sim://` address asks for; UsageError when it names an unknown board or option."""
     parts = urlsplit(url)
     board = board_named(parts.netloc)
+    own = _CPM_OPTIONS if isinstance(board, Cpm) else ()
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
-        if name not in _OPTIONS:
-            raise UsageError(f"A virtual board has no option {name!r}; known options: {', '.join(_OPTIONS)}.")
+        if name not in (*_OPTIONS, *own):
+            known = ", ".join((*_OPTIONS, *own))
+            raise UsageError(f"A virtual {board.title} has no option {name!r}; known options: {known}.")
     state = options.get("state")
     return SimAddress(
         board=board,
         state=Path(state) if state else user_state_path("ulm") / "sim" / board.name,
         blank="blank" in options,
         pace=options.get("pace", "warp"),
+        options={name: value for name, value in options.items() if name in own},
     )
 
 
@@ -65,23 +72,22 @@ def serial_class_for_url(url: str) -> tuple[str, type[Serial]]:
 class Serial(serial.Serial):
     """A serial port whose far end is a virtual board, switched on by opening and off by closing.
 
-    Opening resets the board, and so does raising DTR again; RTS does nothing.
+    Opening starts the board. Raising DTR again resets an AVR board, and does nothing to a CP/M machine; RTS does
+    nothing.
     """
 
-    board: AvrBoard  # while the port is open
+    board: AvrBoard | CpmBoard  # while the port is open
 
     def open(self) -> None:
-        """Switches the board on. PortError when another program has it, MissingError without simavr."""
-        from host_sdk.sim.avr_board import AvrBoard
-
+        """Switches the board on. PortError when another program has it, MissingError without its simulator."""
         if self.is_open:
             raise serial.SerialException("Port is already open.")
-        address = parse_address(str(self.port))
-        self.board = AvrBoard(address.board, address.state, blank=address.blank, pace=address.pace, hold=True)
+        self.board = _switch_on(parse_address(str(self.port)))
         self.portstr = self.board.tty
         try:
             super().open()
-            self.board.reset()
+            if isinstance(self.board.board, Avr):
+                self.board.reset()
         except BaseException:
             self.close()
             self.board.close()
@@ -89,16 +95,16 @@ class Serial(serial.Serial):
         self._dtr_was = self.dtr
 
     def close(self) -> None:
-        """Switches the board off; its flash and EEPROM are kept."""
+        """Switches the board off; its memories are kept."""
         was_open = self.is_open
         super().close()
         if was_open:
             self.board.close()
 
     def _update_dtr_state(self) -> None:
-        """A rising edge of DTR resets the board. Not while opening, which resets it anyway."""
+        """A rising edge of DTR resets an AVR board. Not while opening, which resets it anyway."""
         if self.is_open:
-            if self.dtr and not self._dtr_was:
+            if self.dtr and not self._dtr_was and isinstance(self.board.board, Avr):
                 self.board.reset()
             self._dtr_was = self.dtr
 
@@ -124,3 +130,33 @@ class Serial(serial.Serial):
     def cd(self) -> bool:
         """Always there."""
         return True
+
+
+def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard:
+    if isinstance(address.board, Cpm):
+        from host_sdk.sim.cpm_board import CpmBoard, Options
+
+        given = address.options
+        options = Options(
+            clock_hz=int(_number(given, "clock")) if "clock" in given else None,
+            tpa_bytes=int(_number(given, "tpa")) if "tpa" in given else None,
+            run=given.get("run"),
+            seven_bit="seven_bit" in given,
+            slow_ms=_number(given, "slow") if "slow" in given else 0.0,
+            **({"disk_kb": int(_number(given, "disk"))} if "disk" in given else {}),
+        )
+        return CpmBoard(address.board, address.state, blank=address.blank, pace=address.pace, options=options)
+    from host_sdk.sim.avr_board import AvrBoard
+
+    assert isinstance(address.board, Avr)
+    return AvrBoard(address.board, address.state, blank=address.blank, pace=address.pace, hold=True)
+
+
+def _number(options: Mapping[str, str], name: str) -> float:
+    try:
+        value = float(options[name])
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 1e9:
+        raise UsageError(f"The option {name} of a virtual board is a number, not {options[name]!r}.")
+    return value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,12 @@ HELLO_INTERVAL_S = 0.25
 ANSWER_TIMEOUT_S = 1.0
 """Longest silence inside a conversation: every longer work on a board sends progress frames."""
 TRIES = 4
+SLOW_GAP_S = 0.008
+"""Between the bytes for a machine that loses them otherwise: some need 5 ms."""
+SLOW_EVERY = 3
+"""Of so many HELLOs one is sent with gaps."""
+SLOW_PROOFS = 2
+"""So many of them must be answered, and none without gaps, before the gaps stay."""
 MAX_NAME = 15
 """Characters of a model's name in BEGIN."""
 WAKE_S = 0.02
@@ -84,6 +91,9 @@ class Session:
         self._seq = SEQ_FIRST
         self._chat_seq: int | None = None  # of the last CHAT
         self._seven_bit = False
+        self._half_duplex = False
+        self._stopping = False
+        self._gap_s = 0.0
         self._max_payload = 64
         self._frames: list[Frame] = []
         self._asleep = False
@@ -92,17 +102,29 @@ class Session:
         """Ask until somebody answers; None when nobody does."""
         deadline = time.monotonic() + timeout_s
         self._frames.clear()
-        asked = set()  # a slow line may answer the last but one
-        while time.monotonic() < deadline:
-            asked.add(self._send(Op.HELLO))
+        self._seven_bit = True  # until the board says otherwise; every board understands it
+        asked: dict[int, float] = {}  # a slow line may answer the last but one
+        slow = 0
+        for number in count(1):
+            if time.monotonic() >= deadline:
+                break
+            self._gap_s = SLOW_GAP_S if number % SLOW_EVERY == 0 else 0.0
+            asked[self._send(Op.HELLO)] = self._gap_s
             pause = time.monotonic() + HELLO_INTERVAL_S
             while (left := min(pause, deadline) - time.monotonic()) > 0:
                 frame = self._receive(left)
-                if frame and frame.type == Op.IS_HELLO and frame.seq in asked:
-                    hello = messages.parse_hello(frame.payload)
-                    self._seven_bit = HelloFlag.SEVEN_BIT in hello.flags
-                    self._max_payload = hello.max_payload
-                    return hello
+                if not frame or frame.type != Op.IS_HELLO or frame.seq not in asked:
+                    continue
+                hello = messages.parse_hello(frame.payload)
+                self._gap_s = asked[frame.seq]
+                slow += self._gap_s > 0
+                if self._gap_s and slow < SLOW_PROOFS:
+                    break  # it may only just have become ready: ask again
+                self._seven_bit = HelloFlag.SEVEN_BIT in hello.flags
+                self._half_duplex = HelloFlag.HALF_DUPLEX in hello.flags
+                self._max_payload = hello.max_payload
+                return hello
+        self._gap_s = 0.0
         return None
 
     def info(self) -> messages.Info:
@@ -119,7 +141,11 @@ class Session:
         self._asleep = True
 
     def stop(self) -> None:
-        """Ask a running reply to end; its End event says so."""
+        """Ask a running reply to end; its End event says so.
+
+        A half-duplex board is deaf while it computes: it gets STOP again as the answer to each of its frames.
+        """
+        self._stopping = True
         self._send(Op.STOP)
 
     def chat(self, query: bytes, verify: bool = False) -> Iterator[Event]:
@@ -136,8 +162,11 @@ class Session:
         payload = bytes((ChatFlag.VERIFY if verify else 0, offset)) + query[offset:]
         seq = self._chat_seq = self._send(Op.CHAT, payload)
         shown = tries = 0
+        self._stopping = False
         while True:
             frame = self._receive(ANSWER_TIMEOUT_S)
+            if frame and self._stopping and self._half_duplex and frame.type in (Op.TEXT, Op.PROGRESS):
+                self._send(Op.STOP)
             if frame is None:
                 tries += 1
                 if tries == TRIES:
@@ -213,6 +242,8 @@ class Session:
                     continue
                 if frame.type == answer:
                     return frame.payload
+                if frame.type == Op.PROGRESS:
+                    deadline = time.monotonic() + ANSWER_TIMEOUT_S
                 if frame.type == Op.ACK:
                     raise messages.refusal(*messages.parse_ack(frame.payload))
         raise LinkError(
@@ -236,7 +267,12 @@ class Session:
         if self.trace:
             self.trace("host", data)
         try:
-            self._line.write(data)
+            if self._gap_s:
+                for byte in data:
+                    self._line.write(bytes((byte,)))
+                    time.sleep(self._gap_s)
+            else:
+                self._line.write(data)
         except OSError as error:
             raise LinkError(f"The port went away while sending ({error}). Plug the board in again.") from None
 

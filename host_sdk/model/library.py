@@ -11,7 +11,8 @@ from host_sdk.errors import FileError
 from host_sdk.model.container import read
 from host_sdk.model.model import Model
 
-SHIPPED = ("tinychat", "commands")
+SHIPPED = ("tinychat", "commands", "guess", "smalltalk", "adventure", "clinc150")
+"""The models that come with the package, by name."""
 
 
 def shipped_model(name: str) -> Model:
@@ -20,6 +21,16 @@ def shipped_model(name: str) -> Model:
         if file.is_file():
             return read(file.read_bytes())
     raise FileError(f"This installation has no model {name!r}; install micro-lm again.")
+
+
+def find_model(source: str | Path) -> Model:
+    """The model of this file or, where no file has that name, the shipped model of that name.
+
+    FileError when there is neither.
+    """
+    if str(source) in SHIPPED and not Path(source).is_file():
+        return shipped_model(str(source))
+    return Model.load(source)
 
 
 def remember(model: Model) -> None:

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from host_sdk import __version__
-from host_sdk.boards import BOARDS
+from host_sdk.boards import AVR_BOARDS
 from host_sdk.errors import FitError
 from host_sdk.model.model import Model
 from host_sdk.pack.columns import REACH, Layout
-from host_sdk.pack.header import Image
+from host_sdk.pack.header import Image, header
 from host_sdk.pack.image import pack
-from host_sdk.spec.image import PLACES
+from host_sdk.spec.image import PLACES, Form
 from host_sdk.spec.protocol import MAX_REPLY, Action
 
-LEAST_BYTES = 3840
+LEAST_BYTES = 4070
 """Flash beside the model of a sketch that only prints a reply: Arduino's core, Serial, and this library."""
-CHAT_BYTES = 5540
+CHAT_BYTES = 5828
 """The same for the example Chat, which also takes lines into a String."""
-CHAT_SRAM_BYTES = 380
+CHAT_SRAM_BYTES = 396
 """SRAM of Chat's variables beside the sums of the network."""
-LARGEST = BOARDS["uno"]
+LARGEST = AVR_BOARDS["uno"]
 """The board with the most room for a sketch."""
 
 _NOT_IN_SKETCHES = ("frame", "console", "service", "upload", "bits")
@@ -52,7 +52,7 @@ class ArduinoLibrary:
             "max_query": self.image.max_query,
             "chat_flash_bytes": self.flash_bytes,
             "chat_sram_bytes": self.sram_bytes,
-            "fits": [board.name for board in BOARDS.values() if self.flash_bytes <= board.code_bytes],
+            "fits": [board.name for board in AVR_BOARDS.values() if self.flash_bytes <= board.code_bytes],
         }
 
 
@@ -93,9 +93,13 @@ def library(model: Model) -> ArduinoLibrary:
 
 
 def _places(image: Image) -> int:
-    """Places for the widest layer of the model, the spare behind its last row included, in whole fours."""
+    """Places for the widest layer of the model, the spare behind its last row included, in whole fours.
+
+    Buckets that are counted take half a place each.
+    """
     widest = max(Layout(rows).places for rows in image.widths)
-    return min(PLACES, (widest + REACH + 3) & ~3)
+    buckets = header(image.data)["first_places"] if image.form is Form.BUCKETS else 0
+    return min(PLACES, (max(widest + REACH, buckets // 2) + 3) & ~3)
 
 
 def _model_h(model: Model, image: Image) -> str:

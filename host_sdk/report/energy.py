@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr, Board
 from host_sdk.conformance import BenchResult
 
 _BITS_PER_BYTE = 10
@@ -31,7 +31,9 @@ class Energy:
 
 def estimate(board: Board, result: BenchResult, replies_per_day: int = 100) -> Energy | None:
     """None for boards whose currents are not known, and for real boards, whose sleep is not counted."""
-    if board.currents is None or result.active_cycles_per_reply is None or result.line_bytes_per_reply is None:
+    if not isinstance(board, Avr) or board.currents is None:
+        return None
+    if result.active_cycles_per_reply is None or result.line_bytes_per_reply is None:
         return None
     line = result.line_bytes_per_reply * _BITS_PER_BYTE / board.baud  # seconds
     charge = board.currents.active * result.active_cycles_per_reply / result.clock_hz + board.currents.idle * line

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import select
-import subprocess
-import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
 
-from host_sdk.boards import Board
-from host_sdk.errors import FileError, LinkError, PortError, UsageError
+from host_sdk.boards import Avr
+from host_sdk.errors import FileError, UsageError
 from host_sdk.sim.bootloader import bootloader_image
+from host_sdk.sim.process import Lock, Process
 from host_sdk.sim.runner import runner_path
 
 PACES = ("real", "fast", "warp")
-
-START_TIMEOUT_S = 10.0  # a runner prints its pty at once; a loaded machine may be slow to start it
-ANSWER_TIMEOUT_S = 5.0  # an answer takes a millisecond
-OFF_TIMEOUT_S = 5.0  # saving two small files
-LOCK_TIMEOUT_S = 0.5  # a runner that is just going away still holds its lock
 
 _ERASED = b"\xff"
 _STATES = ("low", "high", "input")
@@ -90,7 +80,7 @@ class AvrBoard:
 
     def __init__(
         self,
-        board: Board,
+        board: Avr,
         state: Path,
         *,
         blank: bool = False,
@@ -101,30 +91,14 @@ class AvrBoard:
         if pace not in PACES:
             raise UsageError(f"There is no pace {pace!r}; known paces: {', '.join(PACES)}.")
         self.board = board
-        self._asking = threading.Lock()
-        self._received = b""
         runner, bootloader = runner_path(), bootloader_image(board)
-        with _Lock(state, board) as lock:
+        with Lock(state, board.title) as lock:
             self.fresh = _prepare_memories(board, state, bootloader, blank)
             numbers = (board.clock_hz, board.bootloader.address, board.supply_mv, board.baud)
             words = [word for word, wanted in (("hold", hold), ("reset-on-open", reset_on_open)) if wanted]
-            self._process = subprocess.Popen(
-                [str(runner), str(state), *map(str, numbers), pace, *words],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                bufsize=0,
-                pass_fds=(lock.fd,),  # the runner keeps the lock until it has saved
-                start_new_session=True,  # Ctrl-C is for the program, not for the board
-            )
-        try:
-            self.tty = self._read_line(START_TIMEOUT_S)
-        except LinkError:
-            self._stop()
-            raise PortError(f"The virtual {board.title} did not start.") from None
-        if self.tty.startswith("error "):
-            self._stop()
-            raise PortError(f"The virtual {board.title} did not start: {self.tty.removeprefix('error ')}")
+            command = [str(runner), str(state), *map(str, numbers), pace, *words]
+            self._process = Process(command, board.title, lock)
+        self.tty = self._process.tty
 
     def __enter__(self) -> AvrBoard:
         return self
@@ -141,20 +115,20 @@ class AvrBoard:
 
     def reset(self) -> None:
         """Pulls the reset line, as DTR does: the bootloader starts. LinkError when the runner is gone."""
-        self._ask("reset")
+        self._process.ask("reset")
 
     def save(self) -> None:
         """Writes the memories to the state folder now. They are also saved after each burst of changes."""
-        self._ask("save")
+        self._process.ask("save")
 
     def counters(self) -> Counters:
         """What the board has counted so far."""
-        pairs = (word.split("=") for word in self._ask("counters").split())
+        pairs = (word.split("=") for word in self._process.ask("counters").split())
         return Counters(**{name: int(value) for name, value in pairs})
 
     def forget_stack(self) -> None:
         """Starts the search for the lowest stack pointer anew, from where the stack is now."""
-        self._ask("stack")
+        self._process.ask("stack")
 
     def markers(self) -> list[Marker]:
         """The writes to GPIOR0 since the last call, oldest first; at most the newest 4096."""
@@ -166,12 +140,12 @@ class AvrBoard:
 
     def pin(self, name: str) -> Pin:
         """The pin "D0" to "D13" or "A0" to "A5"; UsageError when there is none of that name."""
-        state, level = self._ask(f"pin {_known(name, _PINS)}").split()
+        state, level = self._process.ask(f"pin {_known(name, _PINS)}").split()
         return Pin(_STATES[int(state)], level == "1")
 
     def set_pin(self, name: str, high: bool | None) -> None:
         """Drives a pin from outside, high or low, or lets it go with None."""
-        self._ask(f"pin {_known(name, _PINS)} {'z' if high is None else int(high)}")
+        self._process.ask(f"pin {_known(name, _PINS)} {'z' if high is None else int(high)}")
 
     def set_analog(self, name: str, millivolts: int) -> None:
         """Puts a voltage on "A0" to "A5", or on the chip's temperature sensor, "temp" (314 mV at 25 °C)."""
@@ -183,109 +157,31 @@ class AvrBoard:
 
     def sram(self, address: int, length: int) -> bytes:
         """Bytes of the data space (registers, I/O, SRAM) as they are now."""
-        return bytes.fromhex(self._ask(f"sram {address} {length}"))
+        return bytes.fromhex(self._process.ask(f"sram {address} {length}"))
 
     def flash(self, address: int, length: int) -> bytes:
         """Bytes of the flash as they are now."""
-        return bytes.fromhex(self._ask(f"flash {address} {length}"))
+        return bytes.fromhex(self._process.ask(f"flash {address} {length}"))
 
     def eeprom(self, address: int, length: int) -> bytes:
         """Bytes of the EEPROM as they are now."""
-        return bytes.fromhex(self._ask(f"eeprom {address} {length}"))
+        return bytes.fromhex(self._process.ask(f"eeprom {address} {length}"))
 
     def close(self) -> None:
         """Saves the memories and switches the board off. Closing twice does nothing."""
-        if self._process.poll() is None:
-            try:
-                self._ask("off", OFF_TIMEOUT_S)
-                self._process.wait(OFF_TIMEOUT_S)
-            except (LinkError, subprocess.TimeoutExpired):
-                pass
-        self._stop()
+        self._process.close()
 
     def _set_millivolts(self, name: str, millivolts: int) -> None:
         if not 0 <= millivolts <= _HIGHEST_MV:
             raise UsageError(f"{millivolts} mV is outside 0 to {_HIGHEST_MV} mV.")
-        self._ask(f"analog {name} {millivolts}")
+        self._process.ask(f"analog {name} {millivolts}")
 
     def _events(self, command: str) -> list[tuple[int, int]]:
-        _lost, *events = self._ask(command).split()
+        _lost, *events = self._process.ask(command).split()
         return [(int(cycle), int(what)) for cycle, what in (event.split(":") for event in events)]
 
-    def _ask(self, command: str, timeout_s: float = ANSWER_TIMEOUT_S) -> str:
-        """Sends a line and returns its answer without the leading "ok"."""
-        with self._asking:
-            self._write_line(command)
-            answer = self._read_line(timeout_s)
-        word, _, rest = answer.partition(" ")
-        if word != "ok":
-            raise UsageError(rest)
-        return rest
 
-    def _write_line(self, line: str) -> None:
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(line.encode() + b"\n")
-        except (OSError, ValueError):  # the runner's end, or already our own, is closed
-            raise self._gone() from None
-
-    def _read_line(self, timeout_s: float) -> str:
-        assert self._process.stdout is not None
-        deadline = time.monotonic() + timeout_s
-        while b"\n" not in self._received:
-            left_s = max(0.0, deadline - time.monotonic())
-            if not select.select([self._process.stdout], [], [], left_s)[0]:
-                raise LinkError(f"The virtual {self.board.title} does not answer; open it again.")
-            got = self._process.stdout.read(65536)
-            if not got:
-                raise self._gone()
-            self._received += got
-        line, _, self._received = self._received.partition(b"\n")
-        return line.decode()
-
-    def _gone(self) -> LinkError:
-        return LinkError(f"The virtual {self.board.title} has stopped; open it again.")
-
-    def _stop(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                stream.close()
-        self._process.wait()
-
-
-class _Lock:
-    """The claim of one program on a state folder; it lasts while any process holds `fd` open."""
-
-    def __init__(self, state: Path, board: Board) -> None:
-        try:
-            state.mkdir(parents=True, exist_ok=True)
-            self.fd = os.open(state / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise PortError(f"The folder {state} cannot hold a virtual board: {error.strerror}.") from None
-        deadline = time.monotonic() + LOCK_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                if time.monotonic() > deadline:
-                    os.close(self.fd)
-                    raise PortError(
-                        f"The virtual {board.title} is busy: another program has this virtual board open."
-                    ) from None
-                time.sleep(0.02)
-            else:
-                return
-
-    def __enter__(self) -> _Lock:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self.fd)
-
-
-def _prepare_memories(board: Board, state: Path, bootloader: bytes, blank: bool) -> bool:
+def _prepare_memories(board: Avr, state: Path, bootloader: bytes, blank: bool) -> bool:
     """Leaves a whole flash with the factory's bootloader in `state`; true when there was no flash before.
 
     The bootloader is put back every time: a real one is protected by lock bits, a simulated one is not.

@@ -13,7 +13,7 @@ from pathlib import Path
 from intelhex import IntelHex
 from platformdirs import user_cache_path
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr
 from host_sdk.errors import FileError, MissingError
 
 PACKAGED = Path("/usr/share/arduino/hardware/arduino/avr/bootloaders")
@@ -24,7 +24,7 @@ _OPTIBOOT_BYTES = 512
 _APT = "sudo apt install arduino-core-avr gcc-avr avr-libc"
 
 
-def bootloader_image(board: Board) -> bytes:
+def bootloader_image(board: Avr) -> bytes:
     """The bytes from the board's boot address on.
 
     MissingError when the packaged bootloaders, or avr-gcc where one must be built, are not installed.
@@ -38,7 +38,7 @@ def bootloader_image(board: Board) -> bytes:
     return _boot_section(board, image.decode())
 
 
-def _boot_section(board: Board, text: str) -> bytes:
+def _boot_section(board: Avr, text: str) -> bytes:
     code = IntelHex(io.StringIO(text))
     if code.minaddr() < board.bootloader.address or code.maxaddr() >= board.flash_bytes:
         raise FileError(
@@ -48,7 +48,7 @@ def _boot_section(board: Board, text: str) -> bytes:
     return bytes(code.tobinarray(start=board.bootloader.address))
 
 
-def _optiboot(board: Board, source: Path) -> bytes | None:
+def _optiboot(board: Avr, source: Path) -> bytes | None:
     """Debian's own build of optiboot overflows its section, so it is built again from Debian's source."""
     compiler, objcopy = shutil.which("avr-gcc"), shutil.which("avr-objcopy")
     flags = [

@@ -13,6 +13,7 @@ from host_sdk.errors import FileError, MissingError
 from host_sdk.model.engine import additions, safe_query_length
 from host_sdk.model.model import Model
 from host_sdk.pack.order import annotate
+from host_sdk.pack.queries import everyday_queries
 from host_sdk.train.checkpoint import part_path
 from host_sdk.train.data import SPLIT_RULE, Pair, read_pairs, split_pairs
 from host_sdk.train.evaluate import Evaluation, evaluate
@@ -57,7 +58,7 @@ def build(
     part = part_path(out)
     model = train(fit, recipe, part, watch, note)
     evaluation = evaluate(model, held, fit) if held else None
-    model = annotate(_describe(model, recipe, Path(data), evaluation, _golden(held or pairs, recipe.seed)))
+    model = annotate(_describe(model, recipe, Path(data), evaluation, _golden(held or pairs, recipe)))
     for sentence in missed(model, recipe, fit):
         note(sentence)
     model.save(out)
@@ -102,7 +103,8 @@ def _describe(
     )
 
 
-def _golden(pairs: Sequence[Pair], seed: int) -> tuple[str, ...]:
-    queries = sorted({pair.query for pair in pairs} - set(_EDGES))
+def _golden(pairs: Sequence[Pair], recipe: Recipe) -> tuple[str, ...]:
+    known = everyday_queries() if recipe.golden == "everyday" else [pair.query for pair in pairs]
+    queries = sorted(set(known) - set(_EDGES))
     count = min(GOLDEN - len(_EDGES), len(queries))
-    return (*_EDGES, *sorted(random.Random(seed).sample(queries, count)))
+    return (*_EDGES, *sorted(random.Random(recipe.seed).sample(queries, count)))

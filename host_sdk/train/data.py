@@ -44,12 +44,28 @@ def read_pairs(path: str | Path, max_reply: int = MAX_REPLY) -> list[Pair]:
             raise FileError(f"{path}, line {number}: not UTF-8. Save the file as UTF-8 text.") from None
         if line:
             try:
-                pairs.append(_parse(line, max_reply))
+                pairs.append(parse_line(line, max_reply))
             except ValueError as error:
                 raise FileError(f"{path}, line {number}: {error}") from None
     if not pairs:
         raise FileError(f"{path} holds no pairs. Write one `query|reply` per line.")
     return pairs
+
+
+def parse_line(line: str, max_reply: int = MAX_REPLY, max_query: int = MAX_QUERY) -> Pair:
+    """The pair of one stripped line; ValueError says what is wrong with it, and what to do."""
+    if line.count("|") != 1:
+        raise ValueError(f"{line.count('|')} bars instead of one. Write `query|reply`.")
+    query, reply = (to_ascii(part.strip()).decode() for part in line.split("|"))
+    if not query or not reply:
+        raise ValueError(f"the {'reply' if query else 'query'} is missing. Write `query|reply`.")
+    if len(query) > max_query:
+        raise ValueError(f"the query has {len(query)} characters; a model takes at most {max_query}. Shorten it.")
+    if len(reply) > max_reply:
+        raise ValueError(f"the reply has {len(reply)} characters; at most {max_reply} are possible. Shorten it.")
+    if not all(" " <= c <= "~" for c in reply):
+        raise ValueError("the reply holds a control character. Remove it.")
+    return Pair(query, reply)
 
 
 def normalise(query: str) -> str:
@@ -81,18 +97,3 @@ def partition(items: Iterable[_Item], chosen: Callable[[_Item], bool]) -> tuple[
     for item in items:
         sides[not chosen(item)].append(item)
     return sides
-
-
-def _parse(line: str, max_reply: int) -> Pair:
-    if line.count("|") != 1:
-        raise ValueError(f"{line.count('|')} bars instead of one. Write `query|reply`.")
-    query, reply = (to_ascii(part.strip()).decode() for part in line.split("|"))
-    if not query or not reply:
-        raise ValueError(f"the {'reply' if query else 'query'} is missing. Write `query|reply`.")
-    if len(query) > MAX_QUERY:
-        raise ValueError(f"the query has {len(query)} characters; a model takes at most {MAX_QUERY}. Shorten it.")
-    if len(reply) > max_reply:
-        raise ValueError(f"the reply has {len(reply)} characters; at most {max_reply} are possible. Shorten it.")
-    if not all(" " <= c <= "~" for c in reply):
-        raise ValueError("the reply holds a control character. Remove it.")
-    return Pair(query, reply)

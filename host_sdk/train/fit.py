@@ -8,13 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from host_sdk.boards import BOARDS, Board, board_named
+from host_sdk.boards import BOARDS, Avr, Board, Cpm, board_named
 from host_sdk.errors import FitError
 from host_sdk.model.model import Layer, Model
+from host_sdk.pack.cpm import pack_cpm
 from host_sdk.pack.image import pack
+from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN
 from host_sdk.spec.image import MODEL_ADDRESS
 from host_sdk.train.blank import Blank
 from host_sdk.train.data import Pair
@@ -44,12 +47,23 @@ _SHAPES: Mapping[str, Sequence[_Shape]] = {
 class _Kind:
     """How one kind of board takes models."""
 
-    room: Callable[[Board], int]  # bytes for a packed model
+    room: Callable[[Any], int]  # of a board of this kind: bytes for a packed model
     packed: Callable[[Model], int]  # bytes of a packed model; FitError where the board cannot run it
 
 
+def _avr_room(board: Board) -> int:
+    assert isinstance(board, Avr)
+    return board.code_bytes - MODEL_ADDRESS
+
+
+def _cpm_room(board: Board) -> int:
+    assert isinstance(board, Cpm)
+    return ORIGIN + board.tpa_bytes - IMAGE_ADDRESS
+
+
 _KINDS: Mapping[type, _Kind] = {
-    Board: _Kind(lambda board: board.code_bytes - MODEL_ADDRESS, lambda model: len(pack(model).data)),
+    Avr: _Kind(_avr_room, lambda model: len(pack(model).data)),
+    Cpm: _Kind(_cpm_room, lambda model: len(pack_cpm(model).data)),
 }
 PLACES = tuple(BOARDS)
 """The names of boards that models can be trained for."""

@@ -33,6 +33,7 @@ _BY_HEAD: Mapping[str, Mapping[str, Any]] = {
     "character": {"context_buckets": 512, "context_length": 8},
     "reply": {"context_buckets": 0, "context_length": 0},
 }
+GOLDEN = ("data", "everyday")
 _TABLES = ("class_weights", "actions")
 """Options that are tables of reply texts."""
 _NOT_NEGATIVE = (
@@ -77,6 +78,7 @@ class Recipe:
     held_out: float = HELD_OUT  # share of the queries never seen in training; 0 uses all data
     validation: float = 0.02  # share of the remaining queries, for the live accuracy and `patience`
     patience: int = 0  # validations, of about 25, without a better accuracy until it stops; 0: never
+    golden: str = "data"  # queries that prove a board: of the data, or "everyday" where those must not be copied
     name: str = ""  # shown by boards; empty: the name of the data file
     licence: str = ""
     class_weights: Mapping[str, float] = field(default_factory=dict)  # reply text -> weight of its pairs, others 1
@@ -187,6 +189,7 @@ def _check(recipe: Recipe) -> None:
 
     need(recipe.head in HEADS, f"head {recipe.head!r} ({' or '.join(HEADS)})")
     need(recipe.code in CODES, f"code {recipe.code!r} ({', '.join(CODES)})")
+    need(recipe.golden in GOLDEN, f"golden {recipe.golden!r} ({' or '.join(GOLDEN)})")
     need(recipe.query_buckets in _BUCKETS, f"{recipe.query_buckets} query buckets (a power of two, 64 to 2048)")
     need(1 <= recipe.zones <= MAX_ZONES, f"{recipe.zones} zones (1 to {MAX_ZONES})")
     if recipe.kind is Kind.CHARACTER:

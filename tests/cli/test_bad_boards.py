@@ -17,7 +17,7 @@ import serial
 from serial.tools import list_ports
 
 from host_sdk import device as device_module
-from host_sdk.boards import BOARDS
+from host_sdk.boards import AVR_BOARDS
 from host_sdk.device import Device
 from host_sdk.errors import BoardError, FileError, LinkError, PortError, UlmError, UsageError
 from host_sdk.link import ports
@@ -114,7 +114,7 @@ def test_without_an_address_and_with_a_silent_port(monkeypatch: pytest.MonkeyPat
 def test_without_an_address_the_only_board_is_taken(
     monkeypatch: pytest.MonkeyPatch, prepare: Prepare, small: Model
 ) -> None:
-    addresses = [address_of(name, prepare(name, small)) for name in BOARDS]
+    addresses = [address_of(name, prepare(name, small)) for name in AVR_BOARDS]
     monkeypatch.setattr(ports, "list_serial", lambda: [ports.Port(addresses[0], "")])
     with Device() as device:
         assert device.address == addresses[0]
@@ -158,7 +158,7 @@ def test_a_forbidden_port_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_port_on_which_nobody_answers(nobody: str) -> None:
     start = time.monotonic()
     text = sentence(ulm("chat", nobody, "--once", "hi"), PortError)
-    assert f"No μLM board answered on {nobody} at 115200 or 57600 baud" in text
+    assert f"No μLM board answered on {nobody} at 115200, 57600 or 9600 baud" in text
     assert time.monotonic() - start < 10
 
 

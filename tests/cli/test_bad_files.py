@@ -230,7 +230,7 @@ def test_a_model_too_big_names_the_numbers(uno: str, tmp_path: Path) -> None:
     huge.save(tmp_path / "huge.ulm")
     text = sentence(ulm("flash", uno, tmp_path / "huge.ulm"), FitError)
     assert "'huge' takes" in text
-    assert "has 25856 for it" in text
+    assert "has 25216 for it" in text
     assert "too few" in text
     assert ulm("chat", uno, "--once", "hi").code == 0
 

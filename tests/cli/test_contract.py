@@ -15,6 +15,7 @@ from host_sdk.boards import BOARDS
 from host_sdk.conformance import Vector
 from host_sdk.flash.deploy import fitted
 from host_sdk.model.engine import run
+from host_sdk.model.library import SHIPPED
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import bench_queries
 from tests.cli.conftest import ULM, ulm
@@ -28,7 +29,8 @@ CHAT_KEYS = [
 BENCH_KEYS = [
     "cycles_per_char", "ms_per_char", "query_cycles", "first_char_cycles", "flash_bytes", "model_bytes",
     "sram_bytes", "stack_bytes", "clock_hz",
-    "active_cycles_per_reply", "line_bytes_per_reply", "queries", "passes", "board", "model", "simulated", "energy",
+    "active_cycles_per_reply", "line_bytes_per_reply", "tpa_bytes", "queries", "passes", "board", "model",
+    "simulated", "energy",
 ]  # fmt: skip
 FLASH_KEYS = [
     "board", "model", "model_crc", "model_bytes", "runtime_bytes", "runtime_build", "pages_written", "pages_kept",
@@ -215,6 +217,14 @@ def test_boards_json() -> None:
         assert list(row) == ["name", "title", "mcu", "clock_hz", "baud", "model_bytes", "virtual"]
 
 
+def test_models_json() -> None:
+    shown = one_line_of_json(ulm("models", "--json").out)
+    assert [row["name"] for row in shown] == list(SHIPPED)
+    for row in shown:
+        assert list(row) == ["name", "kind", "shape", "crc", "licence"]
+        assert one_line_of_json(ulm("info", row["name"], "--json").out)["crc"] == row["crc"]
+
+
 def test_ports_json() -> None:
     done = ulm("ports", "--json")
     assert done.code == 0
@@ -224,7 +234,20 @@ def test_ports_json() -> None:
 def test_help_and_version() -> None:
     done = ulm("--help")
     assert done.code == 0
-    for command in ("chat", "flash", "verify", "bench", "info", "train", "eval", "import", "pack", "boards", "ports"):
+    for command in (
+        "chat",
+        "flash",
+        "verify",
+        "bench",
+        "info",
+        "train",
+        "eval",
+        "data",
+        "import",
+        "pack",
+        "boards",
+        "ports",
+    ):
         assert f"\n  {command} " in done.out
         one = ulm(command, "--help")
         assert (one.code, one.err) == (0, "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from host_sdk.boards import BOARDS, Board
+from host_sdk.boards import AVR_BOARDS, BOARDS, Avr
 from host_sdk.device import Device
 from host_sdk.errors import UsageError
 from host_sdk.flash.deploy import choose_board, model_room
@@ -17,11 +17,11 @@ from host_sdk.spec.image import FACTS, IDENT, IDENT_ADDRESS, MODEL_ADDRESS
 from tests.conftest import OpenBoard, Prepare
 from tests.synthetic import character_model
 
-each_board = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+each_board = pytest.mark.parametrize("board", AVR_BOARDS.values(), ids=AVR_BOARDS)
 
 
 @each_board
-def test_conformance(board: Board, open_board: OpenBoard) -> None:
+def test_conformance(board: Avr, open_board: OpenBoard) -> None:
     device = open_board(board.name, character_model(4))
     assert device.board == board.name
     assert device.hello.clock_hz == board.clock_hz
@@ -31,14 +31,14 @@ def test_conformance(board: Board, open_board: OpenBoard) -> None:
 
 
 @each_board
-def test_a_person_is_greeted_by_the_board_s_name(board: Board, prepare: Prepare) -> None:
+def test_a_person_is_greeted_by_the_board_s_name(board: Avr, prepare: Prepare) -> None:
     state = prepare(board.name, character_model(4))
     with open_port(f"sim://{board.name}?state={state}&pace=fast", board.baud) as line:
         assert line.read_until(b"> ").endswith(f"microLM on {board.name}\r\n> ".encode())
 
 
 @each_board
-def test_flashing_a_blank_board_through_its_bootloader(board: Board, tmp_path: Path) -> None:
+def test_flashing_a_blank_board_through_its_bootloader(board: Avr, tmp_path: Path) -> None:
     model = character_model(4)
     with Device(f"sim://{board.name}?state={tmp_path}&blank", bare=True) as device:
         result = device.flash(model)
@@ -59,7 +59,7 @@ def test_a_blank_board_that_could_be_several_names_them(name: str, candidates: s
 
 
 @each_board
-def test_the_shipped_runtime_carries_the_record(board: Board) -> None:
+def test_the_shipped_runtime_carries_the_record(board: Avr) -> None:
     cells = shipped_runtime(board).memory.cells
     identity = parse_identity(bytes(cells.get(at, 0xFF) for at in range(130)))
     assert identity.resident is Resident.RUNTIME

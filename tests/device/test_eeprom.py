@@ -141,3 +141,10 @@ def test_a_board_without_a_model_in_flash_runs_that_of_its_eeprom(prepare: Prepa
     assert pack_bits(MICRO).data[:2] == MAGIC.to_bytes(2, "little")
     with Device(address_of("uno", folder)) as device:
         answers(device, MICRO, Slot.EEPROM)
+
+
+def test_the_same_model_in_both_memories_answers_from_where_it_came_last(prepare: Prepare, small: Model) -> None:
+    with Device(address_of("uno", prepare("uno", small))) as device:
+        device.flash(MICRO, memory="eeprom")
+        device.flash(MICRO)
+        answers(device, MICRO, Slot.MAIN)

@@ -97,7 +97,7 @@ def test_a_model_that_does_not_fit_touches_nothing(prepare: Prepare, small: Mode
     huge = character_model(13, (256, 192, 128), 0.4, short_replies=False, name="huge")
     with Device(address_of("uno", prepare("uno", small))) as device:
         before = contents(device)
-        with pytest.raises(FitError, match=r"takes \d{5} bytes packed; Arduino UNO has 25856 for it, \d+ too few"):
+        with pytest.raises(FitError, match=r"takes \d{5} bytes packed; Arduino UNO has 25216 for it, \d+ too few"):
             device.flash(huge)
         assert contents(device) == before
         assert device.chat("hello").text == small.reply("hello")

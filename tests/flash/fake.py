@@ -9,18 +9,18 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable, Iterator
 
-from host_sdk.boards import BOARDS, Board
+from host_sdk.boards import AVR_BOARDS, Avr
 
 PAGE = 128
 Fault = Callable[[int, int], int | None]
 """(index of the byte on the line, its value) -> the value that arrives, None when it is lost."""
 
 
-def lookalikes(board: Board) -> tuple[Board, ...]:
+def lookalikes(board: Avr) -> tuple[Avr, ...]:
     """The boards whose bootloader answers like this one's."""
     return tuple(
         other
-        for other in BOARDS.values()
+        for other in AVR_BOARDS.values()
         if (other.bootloader.baud, other.signature) == (board.bootloader.baud, board.signature)
     )
 
@@ -32,7 +32,7 @@ class PowerCutError(Exception):
 class FakeBoard:
     """Serves one Port. Silent until reset through DTR, and again after it gave up."""
 
-    def __init__(self, board: Board, program: bytes = b"") -> None:
+    def __init__(self, board: Avr, program: bytes = b"") -> None:
         self.board = board
         self.flash = bytearray(b"\xff") * board.flash_bytes
         self.flash[: len(program)] = program

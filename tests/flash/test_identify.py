@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from host_sdk.boards import BOARDS, Board
+from host_sdk.boards import AVR_BOARDS, BOARDS, Avr
 from host_sdk.errors import LinkError, PortError
 from host_sdk.flash import Identity, Resident, identify
 from host_sdk.flash.identify import parse_identity
@@ -20,8 +20,8 @@ def runtime(board: bytes = b"uno") -> bytes:
     return bytes(IDENT_ADDRESS) + IDENT + struct.pack(FACTS + "B", 1, 0, 64, 0x1234, 0, 16_000_000, board, 3)
 
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-def test_each_board_is_found_at_its_baud(board: Board) -> None:
+@pytest.mark.parametrize("board", AVR_BOARDS.values(), ids=AVR_BOARDS)
+def test_each_board_is_found_at_its_baud(board: Avr) -> None:
     fake = FakeBoard(board)
     fake.timeout, fake.baudrate = 4.0, 300
     found = identify(fake)

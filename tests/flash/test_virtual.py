@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import serial
 
-from host_sdk.boards import BOARDS, Board
+from host_sdk.boards import AVR_BOARDS, Avr
 from host_sdk.errors import FitError, LinkError, MissingError
 from host_sdk.flash import Identity, Memory, Resident, identify, upload, upload_with_avrdude
 from host_sdk.sim.avr_board import AvrBoard
@@ -25,7 +25,7 @@ FLASH_STEP_S = 0.0045
 STAY_HERE = b"\xff\xcf"  # rjmp to itself
 
 
-def program(board: Board, seed: int) -> bytes:
+def program(board: Avr, seed: int) -> bytes:
     head = (
         STAY_HERE.ljust(IDENT_ADDRESS, b"\0")
         + IDENT
@@ -40,7 +40,7 @@ def board(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def port(board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def port(board: Avr, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(serial, "protocol_handler_packages", ["host_sdk.link"])
     try:
         opened = serial.serial_for_url(f"sim://{board.name}?state={tmp_path}&blank", baudrate=board.baud)
@@ -70,7 +70,7 @@ class Lossy:
         return self._port.write(data)
 
 
-def test_full_upload_in_board_time(board: Board, port: Any) -> None:
+def test_full_upload_in_board_time(board: Avr, port: Any) -> None:
     wanted = program(board, 1)
     cycles = [port.board.counters().cycles]
 
@@ -86,7 +86,7 @@ def test_full_upload_in_board_time(board: Board, port: Any) -> None:
     assert silicon_s < (10 if board.name == "uno" else 16.5)
 
 
-def test_only_changed_pages_and_erased_tail(board: Board, port: Any) -> None:
+def test_only_changed_pages_and_erased_tail(board: Avr, port: Any) -> None:
     old = program(board, 1)
     upload(port, board, Memory.from_bytes(0, old))
     new = bytearray(old)
@@ -97,14 +97,14 @@ def test_only_changed_pages_and_erased_tail(board: Board, port: Any) -> None:
     assert port.board.flash(0, board.code_bytes) == new
 
 
-def test_boot_section_is_refused(board: Board, port: Any) -> None:
+def test_boot_section_is_refused(board: Avr, port: Any) -> None:
     before = port.board.flash(0, board.flash_bytes)
     with pytest.raises(FitError):
         upload(port, board, Memory.from_bytes(0, bytes(board.code_bytes + 1)))
     assert port.board.flash(0, board.flash_bytes) == before
 
 
-def test_stopped_by_its_user_and_repaired(board: Board, port: Any) -> None:
+def test_stopped_by_its_user_and_repaired(board: Avr, port: Any) -> None:
     upload(port, board, Memory.from_bytes(0, program(board, 1)))
     wanted = Memory.from_bytes(MODEL_ADDRESS, program(board, 2)[MODEL_ADDRESS:])
 
@@ -124,7 +124,7 @@ def test_stopped_by_its_user_and_repaired(board: Board, port: Any) -> None:
 
 
 @pytest.mark.parametrize("lost", [True, False], ids=["lost", "damaged"])
-def test_damaged_bytes_are_survived(board: Board, port: Any, lost: bool) -> None:
+def test_damaged_bytes_are_survived(board: Avr, port: Any, lost: bool) -> None:
     """In the first sync, and in the first page's address, data, end and read back."""
     wanted = program(board, 3)[: 6 * PAGE]
     for hit in (0, 16, 100, 151, 157):
@@ -134,8 +134,8 @@ def test_damaged_bytes_are_survived(board: Board, port: Any, lost: bool) -> None
         assert port.board.flash(0, len(wanted)) == wanted, hit
 
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-def test_identify(board: Board, port: Any) -> None:
+@pytest.mark.parametrize("board", AVR_BOARDS.values(), ids=AVR_BOARDS)
+def test_identify(board: Avr, port: Any) -> None:
     found = identify(port)
     assert found.boards == lookalikes(board)
     assert found.identity == Identity(Resident.BLANK)
@@ -148,7 +148,7 @@ def test_identify(board: Board, port: Any) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("avrdude"), reason="avrdude is not installed")
-def test_avrdude_writes_the_same(board: Board, tmp_path: Path) -> None:
+def test_avrdude_writes_the_same(board: Avr, tmp_path: Path) -> None:
     old = program(board, 1)[: MODEL_ADDRESS + 8 * PAGE]
     new = Memory.from_bytes(MODEL_ADDRESS, program(board, 2)[MODEL_ADDRESS : MODEL_ADDRESS + 3 * PAGE])
     new = new.merged(Memory.from_bytes(MODEL_ADDRESS + 3 * PAGE, b"\xff" * 2 * PAGE))
@@ -166,6 +166,6 @@ def test_avrdude_writes_the_same(board: Board, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("avrdude"), reason="avrdude is not installed")
-def test_avrdude_failure_is_one_sentence(board: Board, tmp_path: Path) -> None:
+def test_avrdude_failure_is_one_sentence(board: Avr, tmp_path: Path) -> None:
     with pytest.raises(LinkError, match=r"avrdude failed on .*cannot open port .*none.*; check the port"):
         upload_with_avrdude(str(tmp_path / "none"), board, Memory.from_bytes(0, b"\0"))

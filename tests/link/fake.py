@@ -28,6 +28,9 @@ class Clock:
     def monotonic(self) -> float:
         return self.now
 
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
 
 class Board:
     """Answers like device/common/service.c, and like a runtime that stores uploads."""
@@ -146,6 +149,8 @@ class Line:
         self.to_board: dict[int, str] = {}
         self.to_host: dict[int, str] = {}
         self.latency_s = 0.0  # from the board to the host
+        self.gap_s = 0.0  # that the board needs between two writes; what comes sooner, or is longer, is cut
+        self._written_s = 0.0
         self.cut = False
         self.writes = 0
         self.on_write: Callable[[bytes], None] = lambda _: None
@@ -164,6 +169,9 @@ class Line:
         self._check_cable()
         self.on_write(data)
         self.writes += 1
+        if self.gap_s:
+            in_time, self._written_s = self._clock.now - self._written_s >= self.gap_s, self._clock.now
+            data = data[:1] if in_time else b""
         self._going.send(data, self._clock.now, self.to_board)
         self._settle()
         return len(data)

@@ -69,7 +69,7 @@ def test_nobody_answers_hello_in_time() -> None:
     start = rig.clock.now
     assert rig.session.hello() is None
     assert rig.clock.now - start == pytest.approx(HELLO_TIMEOUT_S, abs=0.1)
-    assert 5 < rig.line.writes < 20
+    assert 5 < rig.line.writes < 50  # every third HELLO goes out byte by byte
 
 
 @given(to_board=few_faults, to_host=few_faults)
@@ -130,6 +130,61 @@ def test_seven_bit_lines_are_spoken_to_in_seven_bits() -> None:
     assert rig.text("hï~".encode("latin-1")) == "HELLO"
     assert rig.board.runs == ["hï~".encode("latin-1")]
     assert max(max(data) for data in sent) < 0x80
+
+
+def test_the_first_hello_is_in_seven_bits() -> None:
+    """Nobody knows yet whether the line keeps bit 7."""
+    rig = Rig()
+    sent: list[bytes] = []
+    rig.line.on_write = sent.append
+    rig.session.hello()
+    assert max(max(data) for data in sent) < 0x80
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_board_that_hears_only_slow_bytes_is_spoken_to_slowly(slow: bool) -> None:
+    rig = Rig()
+    rig.line.gap_s = 0.005 if slow else 0.0
+    assert rig.session.hello(10) is not None
+    sent: list[bytes] = []
+    rig.line.on_write = sent.append
+    assert rig.text() == "HELLO"
+    assert (max(map(len, sent)) == 1) == slow
+
+
+def test_a_board_that_was_only_late_is_not_spoken_to_slowly() -> None:
+    """It is deaf for the first two HELLOs, and the third one is the slow one."""
+    rig = Rig()
+    rig.board.deaf = True
+
+    def wake(data: bytes) -> None:
+        rig.board.deaf = len(data) > 1 and rig.line.writes < 4
+
+    rig.line.on_write = wake
+    assert rig.session.hello() is not None
+    assert rig.session._gap_s == 0
+
+
+def test_stop_is_the_answer_to_every_frame_of_a_half_duplex_board() -> None:
+    rig = Rig()
+    rig.board.flags |= HelloFlag.HALF_DUPLEX
+    rig.session.hello()
+    events = rig.session.chat(b"hi")
+    next(events)
+    rig.session.stop()
+    list(events)
+    assert [frame.type for frame in rig.board.heard].count(Op.STOP) == len("HELLO")
+    list(rig.session.chat(b"again"))  # and it is over then
+    assert [frame.type for frame in rig.board.heard].count(Op.STOP) == len("HELLO")
+
+
+def test_progress_keeps_a_command_waiting() -> None:
+    rig = Rig()
+    rig.line.latency_s = 0.9
+    progress = (Op.PROGRESS, bytes(9))
+    rig.board._answer = lambda frame: [progress, progress, (Op.ACK, bytes(3))]  # type: ignore[method-assign]
+    rig.session.load("x")
+    assert [frame.type for frame in rig.board.heard] == [Op.LOAD]
 
 
 def test_unknown_flags_and_a_longer_hello_are_no_error() -> None:

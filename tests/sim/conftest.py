@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr
 from host_sdk.sim.runner import SOURCES
 from tests.conftest import FULL_BOARDS
 
@@ -30,19 +30,19 @@ def _needs_tools() -> None:
 
 
 @pytest.fixture(params=FULL_BOARDS.values(), ids=FULL_BOARDS)
-def board(request: pytest.FixtureRequest) -> Board:
+def board(request: pytest.FixtureRequest) -> Avr:
     """Each fully tested board in turn."""
-    chosen: Board = request.param
+    chosen: Avr = request.param
     return chosen
 
 
 @pytest.fixture(scope="session")
-def firmware(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Board], bytes]:
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Avr], bytes]:
     """Compiles probe.c for a board and returns its flash image from address 0."""
     folder = tmp_path_factory.mktemp("firmware")
     images: dict[str, bytes] = {}
 
-    def build(board: Board) -> bytes:
+    def build(board: Avr) -> bytes:
         if board.name not in images:
             elf, image = folder / f"{board.name}.elf", folder / f"{board.name}.bin"
             defines = (f"-mmcu={board.mcu}", f"-DF_CPU={board.clock_hz}UL", f"-DBAUD={board.baud}UL")
@@ -58,7 +58,7 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Board], byte
 
 
 @pytest.fixture
-def state(board: Board, firmware: Callable[[Board], bytes], tmp_path: Path) -> Path:
+def state(board: Avr, firmware: Callable[[Avr], bytes], tmp_path: Path) -> Path:
     """A state folder whose board has the probe firmware in it."""
     folder = tmp_path / "board"
     folder.mkdir()
@@ -67,7 +67,7 @@ def state(board: Board, firmware: Callable[[Board], bytes], tmp_path: Path) -> P
 
 
 @pytest.fixture
-def port(board: Board, state: Path) -> Iterator[serial.Serial]:
+def port(board: Avr, state: Path) -> Iterator[serial.Serial]:
     """An open port to the probe firmware, which has said its '!'."""
     url = f"sim://{board.name}?state={state}&pace=fast"
     with serial.serial_for_url(url, baudrate=board.baud, timeout=5) as opened:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import serial
 
-from host_sdk.boards import BOARDS, Board
+from host_sdk.boards import BOARDS, Avr
 from host_sdk.errors import FileError, LinkError, PortError, UsageError
 from host_sdk.link.protocol_sim import parse_address
 from host_sdk.sim.avr_board import AvrBoard
@@ -28,7 +28,7 @@ def gone(pid: int, timeout_s: float = 5) -> bool:
     return False
 
 
-def test_a_fresh_board_is_erased_but_for_its_bootloader(board: Board, tmp_path: Path) -> None:
+def test_a_fresh_board_is_erased_but_for_its_bootloader(board: Avr, tmp_path: Path) -> None:
     with AvrBoard(board, tmp_path, hold=True) as first:
         assert first.fresh
         assert set(first.flash(0, board.code_bytes)) == {0xFF}
@@ -38,13 +38,13 @@ def test_a_fresh_board_is_erased_but_for_its_bootloader(board: Board, tmp_path: 
         assert not second.fresh
 
 
-def test_blank_erases_the_flash(board: Board, state: Path) -> None:
+def test_blank_erases_the_flash(board: Avr, state: Path) -> None:
     with AvrBoard(board, state, hold=True, blank=True) as sim:
         assert not sim.fresh
         assert set(sim.flash(0, board.code_bytes)) == {0xFF}
 
 
-def test_eeprom_takes_its_time_and_survives(port: serial.Serial, board: Board, state: Path) -> None:
+def test_eeprom_takes_its_time_and_survives(port: serial.Serial, board: Avr, state: Path) -> None:
     port.board.markers()
     port.write(b"E\x07\xa5")
     assert port.read(1) == b"E"
@@ -59,7 +59,7 @@ def test_eeprom_takes_its_time_and_survives(port: serial.Serial, board: Board, s
     assert port.read(1) == b"\xa5"
 
 
-def test_the_eeprom_interrupts_when_ready(port: serial.Serial, board: Board) -> None:
+def test_the_eeprom_interrupts_when_ready(port: serial.Serial, board: Avr) -> None:
     port.board.markers()
     port.write(b"q")
     assert port.read(1) == b"q"
@@ -67,9 +67,7 @@ def test_the_eeprom_interrupts_when_ready(port: serial.Serial, board: Board) -> 
     assert (end.cycle - start.cycle) / board.clock_hz == pytest.approx(3.4e-3, rel=0.01)
 
 
-def test_a_killed_board_keeps_what_it_wrote_before_the_last_burst(
-    port: serial.Serial, board: Board, state: Path
-) -> None:
+def test_a_killed_board_keeps_what_it_wrote_before_the_last_burst(port: serial.Serial, board: Avr, state: Path) -> None:
     port.write(b"E\x07\xa5")
     assert port.read(1) == b"E"
     time.sleep(0.4)
@@ -79,7 +77,7 @@ def test_a_killed_board_keeps_what_it_wrote_before_the_last_burst(
         assert again.eeprom(7, 1) == b"\xa5"
 
 
-def test_dtr_resets_into_the_bootloader(board: Board, state: Path) -> None:
+def test_dtr_resets_into_the_bootloader(board: Avr, state: Path) -> None:
     with serial.serial_for_url(f"sim://{board.name}?state={state}", baudrate=board.baud, timeout=5) as port:
         assert port.read(1) == b"!"
         resets = port.board.counters().resets
@@ -146,7 +144,7 @@ def test_pins(port: serial.Serial) -> None:
         port.board.pin("D14")
 
 
-def test_analog(port: serial.Serial, board: Board) -> None:
+def test_analog(port: serial.Serial, board: Avr) -> None:
     def read(mux: int) -> int:
         port.write(b"a" + bytes([mux]))
         return int.from_bytes(port.read(2), "little")
@@ -162,7 +160,7 @@ def test_analog(port: serial.Serial, board: Board) -> None:
         port.board.set_supply(9000)
 
 
-def test_sleep_is_counted_by_mode(port: serial.Serial, board: Board) -> None:
+def test_sleep_is_counted_by_mode(port: serial.Serial, board: Avr) -> None:
     before = port.board.counters()
     port.write(b"i")
     assert port.read(1) == b"i"
@@ -181,7 +179,7 @@ def test_wild_accesses_are_survived_and_counted(port: serial.Serial) -> None:
     assert port.board.counters().wild == 1
 
 
-def test_warp_computes_fast_and_waits_in_real_time(board: Board, state: Path) -> None:
+def test_warp_computes_fast_and_waits_in_real_time(board: Avr, state: Path) -> None:
     with serial.serial_for_url(f"sim://{board.name}?state={state}", baudrate=board.baud, timeout=5) as port:
         assert port.read(1) == b"!"
         cycles = port.board.counters().cycles
@@ -194,7 +192,7 @@ def test_warp_computes_fast_and_waits_in_real_time(board: Board, state: Path) ->
         assert time.monotonic() - start < 2
 
 
-def test_real_pace_is_real(board: Board, state: Path) -> None:
+def test_real_pace_is_real(board: Avr, state: Path) -> None:
     url = f"sim://{board.name}?state={state}&pace=real"
     with serial.serial_for_url(url, baudrate=board.baud, timeout=5) as port:
         assert port.read(1) == b"!"
@@ -204,7 +202,7 @@ def test_real_pace_is_real(board: Board, state: Path) -> None:
         assert 0.95 < time.monotonic() - start < 2
 
 
-def test_a_second_opener_is_refused(port: serial.Serial, board: Board, state: Path) -> None:
+def test_a_second_opener_is_refused(port: serial.Serial, board: Avr, state: Path) -> None:
     with pytest.raises(PortError, match="busy: another program has this virtual board open"):
         AvrBoard(board, state)
     port.write(b"p")
@@ -219,7 +217,7 @@ def test_a_killed_runner_is_an_error_not_a_hang(port: serial.Serial) -> None:
         port.read(1)
 
 
-def test_the_runner_ends_with_its_parent(board: Board, state: Path) -> None:
+def test_the_runner_ends_with_its_parent(board: Avr, state: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from host_sdk.boards import BOARDS;"
         "from host_sdk.sim.avr_board import AvrBoard;"
@@ -259,7 +257,7 @@ def test_addresses() -> None:
         serial.serial_for_url("sim://uno?pace=slow")
 
 
-def test_a_damaged_flash_is_reported(board: Board, tmp_path: Path) -> None:
+def test_a_damaged_flash_is_reported(board: Avr, tmp_path: Path) -> None:
     (tmp_path / "flash.bin").write_bytes(b"short")
     with pytest.raises(FileError, match="has 5 bytes"):
         AvrBoard(board, tmp_path)

@@ -9,7 +9,7 @@ import time
 import pytest
 import serial
 
-from host_sdk.boards import Board
+from host_sdk.boards import Avr
 from host_sdk.sim.avr_board import AvrBoard, Marker
 
 EVERY_BYTE = bytes(range(256))
@@ -33,7 +33,7 @@ def markers(board: AvrBoard, count: int) -> list[Marker]:
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.9, 0.95, 1.07, 2.0])
-def test_a_wrong_baud_garbles_both_directions(port: serial.Serial, board: Board, factor: float) -> None:
+def test_a_wrong_baud_garbles_both_directions(port: serial.Serial, board: Avr, factor: float) -> None:
     port.write(b"r")
     time.sleep(0.1)
     port.board.markers()
@@ -48,7 +48,7 @@ def test_a_wrong_baud_garbles_both_directions(port: serial.Serial, board: Board,
     assert banner != b"!"
 
 
-def test_a_baud_within_tolerance_is_heard(port: serial.Serial, board: Board) -> None:
+def test_a_baud_within_tolerance_is_heard(port: serial.Serial, board: Avr) -> None:
     port.baudrate = int(board.baud * 1.01)
     port.write(b"e" + EVERY_BYTE)
     assert port.read(256) == EVERY_BYTE
@@ -66,7 +66,7 @@ def test_three_bytes_wait_without_overrun(port: serial.Serial) -> None:
     assert port.board.counters().dropped == 0
 
 
-def test_a_frame_lasts_ten_bits(port: serial.Serial, board: Board) -> None:
+def test_a_frame_lasts_ten_bits(port: serial.Serial, board: Avr) -> None:
     port.write(b"r")
     time.sleep(0.1)
     port.board.markers()

@@ -10,21 +10,19 @@ from pathlib import Path
 import pytest
 import serial
 
-from host_sdk.boards import BOARDS, Board
+from host_sdk.boards import AVR_BOARDS, Avr
 from host_sdk.sim.avr_board import AvrBoard
 from host_sdk.sim.bootloader import bootloader_image
 
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-def test_the_bootloader_fits_its_section(board: Board) -> None:
+@pytest.mark.parametrize("board", AVR_BOARDS.values(), ids=AVR_BOARDS)
+def test_the_bootloader_fits_its_section(board: Avr) -> None:
     assert len(bootloader_image(board)) <= board.flash_bytes - board.bootloader.address
 
 
-@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+@pytest.mark.parametrize("board", AVR_BOARDS.values(), ids=AVR_BOARDS)
 @pytest.mark.skipif(shutil.which("avrdude") is None, reason="avrdude is not installed")
-def test_avrdude_uploads_and_the_application_runs(
-    board: Board, firmware: Callable[[Board], bytes], tmp_path: Path
-) -> None:
+def test_avrdude_uploads_and_the_application_runs(board: Avr, firmware: Callable[[Avr], bytes], tmp_path: Path) -> None:
     image = tmp_path / "probe.bin"
     image.write_bytes(firmware(board))
     folder = tmp_path / "board"

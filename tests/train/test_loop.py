@@ -13,6 +13,7 @@ pytest.importorskip("torch")
 from host_sdk.errors import FileError
 from host_sdk.model.container import write
 from host_sdk.model.engine import run
+from host_sdk.pack.queries import everyday_queries
 from host_sdk.spec.container import WeightCode
 from host_sdk.spec.protocol import Action
 from host_sdk.train.build import GOLDEN, build
@@ -134,6 +135,12 @@ def test_all_data_can_be_used(data: Path, tmp_path: Path) -> None:
     assert evaluation is None
     assert "held_out" not in model.metadata
     assert len(model.golden) == GOLDEN
+
+
+def test_golden_queries_need_not_be_the_data(data: Path, tmp_path: Path) -> None:
+    model, _ = build(data, tmp_path / "m.ulm", replace(REPLY, golden="everyday", epochs=1))
+    assert len(model.golden) == GOLDEN
+    assert len(set(model.golden) - set(everyday_queries())) <= 4
 
 
 def test_actions_come_from_the_recipe() -> None:
