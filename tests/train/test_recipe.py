@@ -88,3 +88,11 @@ def test_shipped_recipes_can_be_read() -> None:
     models = Path(__file__).parents[2] / "models"
     assert Recipe.load(models / "tinychat" / "recipe.toml").kind is Kind.CHARACTER
     assert len(Recipe.load(models / "commands" / "recipe.toml").action_table) == 9
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "bench").rglob("*.toml")), ids=lambda file: file.name
+)
+def test_bench_recipes_can_be_read(file: Path) -> None:
+    pytest.importorskip("tomllib")
+    assert Recipe.load(file).seed == 0
