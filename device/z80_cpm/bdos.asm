@@ -24,6 +24,7 @@ PAUSE_POLLS     equ     2048    ; 0.25 s at 4 MHz: longer than between two bytes
 ;   exit: A the byte, Z when there is none
 ;   uses: all but IX, IY
 ;   size: 10 bytes
+;   time: 58 T
 bdos_poll:      ld      e,0FFh
                 ld      c,BDOS_DIRECT
                 call    BDOS
@@ -34,6 +35,7 @@ bdos_poll:      ld      e,0FFh
 ;   exit: A the byte, Z when a whole pause was silent
 ;   uses: all but IX, IY
 ;   size: 15 bytes
+;   time: 879 to 260,111 T
 bdos_listen:    ld      hl,PAUSE_POLLS
 _again:         push    hl
                 call    bdos_poll
@@ -49,6 +51,7 @@ _again:         push    hl
 ;   enter: A the character, 00h to 7Fh
 ;   uses: AF
 ;   size: 13 bytes
+;   time: 111 T
 bdos_put:       push    bc
                 push    de
                 push    hl
@@ -65,6 +68,7 @@ bdos_put:       push    bc
 ;   exit: HL behind the NUL
 ;   uses: AF, HL
 ;   size: 9 bytes
+;   time: 28 to 4,888 T
 bdos_text:      ld      a,(hl)
                 inc     hl
                 or      a
@@ -76,6 +80,7 @@ bdos_text:      ld      a,(hl)
 ;   enter: HL the number
 ;   uses: AF, BC, DE, HL
 ;   size: 27 bytes
+;   time: 893 to 4,541 T
 bdos_number:    ld      de,10
                 ld      c,e
                 xor     a
@@ -100,6 +105,7 @@ _less:          djnz    _divide
 ;   exit: A what BDOS says, Z when that is FFh: not found, or full
 ;   uses: all but IX, IY
 ;   size: 6 bytes
+;   time: 44 T
 bdos_file:      call    BDOS
                 cp      0FFh
                 ret

@@ -12,6 +12,7 @@ NOISE           equ     0FFh    ; line length of a line that no person typed
 ; Greets, and without a model says why and lists those there are.
 ;   uses: all but IX, IY
 ;   size: 26 bytes
+;   time: 4,591 to 24,999 T
 console_begin:  ld      hl,text_greeting
                 call    bdos_text
                 ld      a,(model_status)
@@ -27,6 +28,7 @@ _no_model:      call    console_status
 ; Asks for a line.
 ;   uses: AF, HL
 ;   size: 10 bytes
+;   time: 713 T
 console_prompt: ld      hl,text_prompt
                 xor     a
                 ld      (line_length),a
@@ -36,6 +38,7 @@ console_prompt: ld      hl,text_prompt
 ;   enter: A a status that is not OK
 ;   uses: AF, BC, DE, HL
 ;   size: 56 bytes
+;   time: 4,915 to 15,619 T
 console_status: ld      hl,text_no_model
                 cp      STATUS_NO_MODEL
                 jp      z,bdos_text
@@ -64,6 +67,7 @@ console_status: ld      hl,text_no_model
 ;   enter: A the byte
 ;   uses: all but IX, IY
 ;   size: 87 bytes
+;   time: 95 to 183,219 T
 console_byte:   ld      hl,line_length
                 ld      e,(hl)
                 cp      CR
@@ -117,6 +121,7 @@ _refuse:        ld      (hl),NOISE
 ; Takes the bytes of a frame that never ended as typed text.
 ;   uses: all but IX, IY
 ;   size: 30 bytes
+;   time: 184,528 T
 console_unframe:
                 xor     a
                 ld      (frame_open),a
@@ -140,6 +145,7 @@ _typed:         ld      a,(hl)
 ; Answers the line: with a reply, or where there is no model with the model of that name.
 ;   uses: all but IX, IY
 ;   size: 27 bytes
+;   time: 120,287 to 182,430 T
 answer:         ld      hl,line
                 ld      b,e
                 call    console_trim
@@ -160,6 +166,7 @@ _asked:         inc     b
 ; Loads the model that the file control block names, and shows its name.
 ;   uses: all but IX, IY
 ;   size: 20 bytes
+;   time: not measured: it ends the program, or a fault of the disk calls it
 console_load:   call    disk_load
                 push    af
                 ld      hl,text_new_line
@@ -179,6 +186,7 @@ console_reply:  push    hl
 ;   enter: HL the query, B its length (not 0)
 ;   uses: all but IX, IY
 ;   size: 36 bytes
+;   time: 24,310 to 181,806 T
 console_ask:    ld      a,(IMAGE_ADDRESS+CPM_AT_MAX_QUERY)
                 cp      b
                 jr      c,_too_long
@@ -198,6 +206,7 @@ _too_long:      ld      hl,text_long
 
 ; Ends the program.
 ;   size: 9 bytes
+;   time: not measured: it ends the program, or a fault of the disk calls it
 console_leave:  ld      hl,text_new_line
                 call    bdos_text
                 jp      WARM_BOOT
@@ -207,6 +216,7 @@ console_leave:  ld      hl,text_new_line
 ;   exit: HL and B the same without them, Z when nothing is left
 ;   uses: AF, B, DE, HL
 ;   size: 27 bytes
+;   time: 19 to 180 T
 console_trim:   inc     b
 _front:         dec     b
                 ret     z
@@ -234,6 +244,7 @@ _found:         pop     hl
 ;   exit: carry when Ctrl-C was typed
 ;   uses: all but IX, IY
 ;   size: 29 bytes
+;   time: 160 to 616 T
 show:           ld      e,a
                 ld      d,0
                 ld      hl,reply_text

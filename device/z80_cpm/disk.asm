@@ -9,11 +9,13 @@ PROGRESS_RECORDS equ    16      ; between two progress frames: a slow disk takes
 ;   exit: Z when it is empty
 ;   uses: AF, B, DE, HL
 ;   size: 3 bytes
+;   time: 646 to 704 T
 disk_name:      ld      de,FCB
                 ; fall through
 
 ; The same in the file control block DE.
 ;   size: 47 bytes
+;   time: 626 to 774 T
 disk_name_at:   xor     a
                 ld      (de),a                  ; the current drive
                 inc     de
@@ -53,6 +55,7 @@ _padded:        dec     c
 ;   exit: DE as it was
 ;   uses: AF, BC, HL
 ;   size: 14 bytes
+;   time: 128 T
 disk_ending:    push    de
                 ex      de,hl
                 ld      bc,9
@@ -68,6 +71,7 @@ disk_ending:    push    de
 ;   exit: DE as it was
 ;   uses: AF, B, HL
 ;   size: 12 bytes
+;   time: 642 T
 disk_rewind:    ld      hl,12
                 add     hl,de
                 ld      b,33-12
@@ -80,6 +84,7 @@ _clear:         ld      (hl),0
 ;   exit: HL
 ;   uses: AF, HL
 ;   size: 9 bytes
+;   time: 41 T
 disk_room:      ld      a,(TPA_TOP+1)
                 sub     IMAGE_ADDRESS/256
                 ld      h,a
@@ -91,6 +96,7 @@ disk_room:      ld      a,(TPA_TOP+1)
 ;   exit: A a status, Z when it is OK
 ;   uses: AF, BC, DE, HL
 ;   size: 50 bytes
+;   time: 81 to 236 T
 disk_check:     ld      e,(hl)
                 inc     hl
                 ld      d,(hl)
@@ -131,6 +137,7 @@ _large:         or      a
 ;   exit: A a status, Z when it is OK; model_status
 ;   uses: all but IX, IY
 ;   size: 27 bytes
+;   time: 1,448 to 1,248,838 T
 disk_load:      ld      hl,ending_model
                 ld      de,FCB
                 call    disk_ending
@@ -146,6 +153,7 @@ _upload:        ld      hl,ending_upload        ; whole, if its commit was cut b
 
 ; Loads the model in the file of the file control block DE.
 ;   size: 81 bytes
+;   time: 813 to 1,248,628 T
 disk_load_file: ld      (disk_file),de
                 call    disk_rewind
                 ld      c,BDOS_OPEN
@@ -191,6 +199,7 @@ _whole:         ; fall through
 ;   exit: A a status, Z when it is OK; model_status
 ;   uses: all but IX, IY
 ;   size: 14 bytes
+;   time: 134,587 to 1,194,427 T
 disk_open:      call    engine_open
                 ld      (model_status),a
                 push    af
@@ -204,6 +213,7 @@ disk_open:      call    engine_open
 ;   enter: B the status
 ;   exit: A the status, NZ
 ;   size: 12 bytes
+;   time: 47 to 55 T
 disk_missed:    ld      a,(model_status)
                 or      a
                 ld      a,b
@@ -217,6 +227,7 @@ _kept:          or      a
 ;   exit: Z when it was read
 ;   uses: all but IX, IY
 ;   size: 16 bytes
+;   time: 102 T
 read:           ld      c,BDOS_SET_DMA
                 call    BDOS
                 ld      de,(disk_file)
@@ -229,6 +240,7 @@ read:           ld      c,BDOS_SET_DMA
 ;   enter: DE the address of the record
 ;   uses: AF, BC, HL
 ;   size: 53 bytes
+;   time: 28 to 6,760 T
 progress:       ld      a,(service_waits)
                 or      a
                 ret     z
@@ -261,6 +273,7 @@ progress:       ld      a,(service_waits)
 ; Lists the models on the disk.
 ;   uses: all but IX, IY
 ;   size: 83 bytes
+;   time: 5,633 T
 disk_list:      ld      de,TAIL
                 ld      c,BDOS_SET_DMA
                 call    BDOS
@@ -306,6 +319,7 @@ _letter:        ld      a,(hl)
 ;   exit: A a status, HL a value for it
 ;   uses: all but IX, IY
 ;   size: 73 bytes
+;   time: 2,692 to 2,840 T
 disk_begin:     push    hl
                 push    bc
                 call    disk_abort
@@ -344,6 +358,7 @@ disk_begin:     push    hl
 ;   exit: A STATUS_OK, HL in units of 64 bytes
 ;   uses: AF, HL
 ;   size: 12 bytes
+;   time: 72 T
 disk_progress:  ld      hl,(upload_position)
                 xor     a
                 add     hl,hl
@@ -360,6 +375,7 @@ disk_progress:  ld      hl,(upload_position)
 ;   exit: A a status, Z when it is OK; else the upload is over
 ;   uses: all but IX, IY
 ;   size: 32 bytes
+;   time: 708 to 1,175 T
 disk_put:       ld      c,a
                 ld      de,(upload_position)
                 ld      a,e
@@ -385,6 +401,7 @@ disk_put:       ld      c,a
 ;   exit: A a status, Z when it is OK; else the upload is over
 ;   uses: all but IX, IY
 ;   size: 34 bytes
+;   time: 146 T
 write:          ld      hl,-RECORD_BYTES-1
                 add     hl,de
                 ld      hl,TAIL
@@ -407,6 +424,7 @@ _write:         ld      de,TAIL
 ;   exit: A the same, NZ
 ;   uses: all but IX, IY
 ;   size: 7 bytes
+;   time: not measured: it ends the program, or a fault of the disk calls it
 disk_fail:      push    af
                 call    disk_abort
                 pop     af
@@ -416,6 +434,7 @@ disk_fail:      push    af
 ; Forgets an upload and its file, if there is one.
 ;   uses: all but IX, IY
 ;   size: 8 bytes
+;   time: 42 to 766 T
 disk_abort:     ld      hl,uploading
                 ld      a,(hl)
                 ld      (hl),0
@@ -426,6 +445,7 @@ disk_abort:     ld      hl,uploading
 ; Deletes the upload's file.
 ;   uses: all but IX, IY
 ;   size: 11 bytes
+;   time: 730 T
 delete:         ld      de,UPLOAD_FCB
                 call    disk_rewind
                 ld      c,BDOS_DELETE
@@ -436,6 +456,7 @@ delete:         ld      de,UPLOAD_FCB
 ;   exit: A a status
 ;   uses: all but IX, IY
 ;   size: 131 bytes
+;   time: 94 to 432,368 T
 disk_commit:    push    hl
                 ld      hl,(upload_position)
                 ld      de,(upload_length)
@@ -502,6 +523,7 @@ _bad:           call    disk_fail
 ;   enter: A the byte; upload_sum
 ;   uses: AF, B, DE, HL
 ;   size: 47 bytes
+;   time: 548 to 988 T
 crc32:          ld      hl,(upload_sum)
                 ld      de,(upload_sum+2)
                 xor     l

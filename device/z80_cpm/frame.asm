@@ -13,6 +13,7 @@ CRC_GOOD        equ     0F0B8h  ; what a body with its CRC leaves
 ;   exit: A FRAME_TEXT (Z), FRAME_PARTIAL or FRAME_COMPLETE
 ;   uses: AF, BC, DE, HL
 ;   size: 140 bytes
+;   time: 46 to 358 T
 frame_receive:  ld      b,a
                 cp      FRAME_FLAG
                 jr      z,_flag
@@ -93,6 +94,7 @@ _flag:          ld      hl,frame_open
 ;   enter: A its type
 ;   uses: AF, DE, HL
 ;   size: 19 bytes
+;   time: 866 T
 frame_begin:    push    af
                 ld      a,FRAME_FLAG
                 call    bdos_put
@@ -107,6 +109,7 @@ frame_begin:    push    af
 ;   enter: A the byte
 ;   uses: AF, DE
 ;   size: 17 bytes
+;   time: 327 to 663 T
 frame_byte:     push    bc
                 push    hl
                 push    af
@@ -122,6 +125,7 @@ frame_byte:     push    bc
 ;   enter: A the byte
 ;   uses: AF
 ;   size: 34 bytes
+;   time: 156 to 492 T
 frame_escape:   or      a
                 jp      p,_low
                 push    af
@@ -144,6 +148,7 @@ _escaped:       push    af
 ;   enter: HL the word
 ;   uses: AF, DE
 ;   size: 7 bytes
+;   time: 691 to 1,363 T
 frame_word:     ld      a,l
                 call    frame_byte
                 ld      a,h
@@ -154,6 +159,7 @@ frame_word:     ld      a,l
 ;   exit: HL behind them
 ;   uses: AF, B, DE, HL
 ;   size: 8 bytes
+;   time: 375 to 9,995 T
 frame_bytes:    ld      a,(hl)
                 inc     hl
                 call    frame_byte
@@ -164,6 +170,7 @@ frame_bytes:    ld      a,(hl)
 ;   enter: B how many (not 0)
 ;   uses: AF, B, DE
 ;   size: 7 bytes
+;   time: 527 to 8,357 T
 frame_zeros:    xor     a
                 call    frame_byte
                 djnz    frame_zeros
@@ -174,6 +181,7 @@ frame_zeros:    xor     a
 ;   exit: HL behind the NUL
 ;   uses: AF, DE, HL
 ;   size: 9 bytes
+;   time: 28 to 1,918 T
 frame_text:     ld      a,(hl)
                 inc     hl
                 or      a
@@ -184,6 +192,7 @@ frame_text:     ld      a,(hl)
 ; Sends the CRC and the flag.
 ;   uses: AF, HL
 ;   size: 18 bytes
+;   time: 506 to 1,154 T
 frame_end:      ld      hl,(frame_crc_out)
                 ld      a,l
                 cpl

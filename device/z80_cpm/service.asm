@@ -6,6 +6,7 @@ NO_SEQ          equ     0
 
 ; Greets; then serves frames and typed lines for ever.
 ;   size: 45 bytes
+;   time: not measured: it ends the program, or a fault of the disk calls it
 service_run:    call    console_begin
 _wait:          ld      a,(frame_open)
                 or      a
@@ -29,6 +30,7 @@ _byte:          ld      (service_byte),a
 ; Answers the request in the frame. One that was acknowledged is not done again.
 ;   uses: all but IX, IY
 ;   size: 60 bytes
+;   time: 3,526 to 1,253,655 T
 service_answer: ld      hl,(frame_type)         ; type, seq
                 ld      a,h
                 ld      (service_seq),a
@@ -90,6 +92,7 @@ requests:       defb    OP_HELLO
 ;   enter: A the status, HL a value (acknowledge_0: none)
 ;   uses: AF, DE, HL
 ;   size: 3 bytes
+;   time: 3,041 to 3,689 T
 acknowledge_0:  ld      hl,0
 acknowledge:    ld      (acked_status),a
                 ld      (acked_value),hl
@@ -110,16 +113,19 @@ again:          ld      a,OP_ACK
 
 ; Stops nothing: while a reply is made, STOP is heard elsewhere.
 ;   size: 2 bytes
+;   time: 14 T
 stop:           xor     a                       ; nothing is running
                 ret
 
 ; There is no clock to stop.
 ;   size: 3 bytes
+;   time: 17 T
 sleep:          ld      a,STATUS_UNSUPPORTED
                 ret
 
 ; Says who answers. Memory of the last request ends, so that a new conversation may use its numbers.
 ;   size: 59 bytes
+;   time: 16,996 T
 hello:          pop     hl
                 ld      hl,NO_SEQ
                 ld      (acked),hl
@@ -146,6 +152,7 @@ _end:           jp      frame_end
 
 ; Says how large everything is.
 ;   size: 107 bytes
+;   time: 17,489 T
 info:           pop     hl
                 ld      a,OP_IS_INFO
                 call    frame_begin
@@ -194,12 +201,14 @@ _top:           call    frame_word
 ;   enter: HL the number
 ;   uses: AF, DE, HL
 ;   size: 9 bytes
+;   time: 1,902 to 2,065 T
 long:           call    frame_word
                 ld      hl,0
                 jp      frame_word
 
 ; Takes the part of a query at `offset`; a part that was taken before is not taken twice.
 ;   size: 13 bytes
+;   time: 22 to 114,704 T
 query:          dec     c
                 ld      a,STATUS_BAD_LENGTH
                 ret     m
@@ -212,6 +221,7 @@ query:          dec     c
 ;   enter: A the status
 ;   uses: AF, DE, HL
 ;   size: 18 bytes
+;   time: 3,102 to 3,428 T
 limit:          ld      e,a
                 ld      a,(model_status)
                 or      a
@@ -227,6 +237,7 @@ _none:          ld      a,e
 ;   exit: A a status
 ;   uses: all but IX, IY
 ;   size: 53 bytes
+;   time: 94 to 111,537 T
 take:           ld      a,(model_status)
                 or      a
                 ret     nz
@@ -266,6 +277,7 @@ _taken:         xor     a
 
 ; Asks the model. The last answer is given again from memory.
 ;   size: 85 bytes
+;   time: 185,526 to 258,353 T
 chat:           pop     hl
                 ld      a,(service_seq)
                 ld      hl,answered_seq
@@ -309,6 +321,7 @@ _end:           ld      a,OP_END
 ;   exit: carry to stop
 ;   uses: all but IX, IY
 ;   size: 16 bytes
+;   time: 161 to 66,573 T
 each:           push    af
                 ld      a,(reply_act)
                 or      a
@@ -324,6 +337,7 @@ each:           push    af
 ;   exit: carry for STOP
 ;   uses: all but IX, IY
 ;   size: 29 bytes
+;   time: 86 T
 stopped:        call    bdos_poll
                 ret     z                       ; no carry
 _heard:         call    frame_receive
@@ -343,6 +357,7 @@ _listen:        call    bdos_listen
 ;   enter: A from where
 ;   uses: AF, BC, DE, HL
 ;   size: 30 bytes
+;   time: 2,398 to 2,724 T
 text:           push    af
                 ld      a,OP_TEXT
                 call    frame_begin
@@ -363,6 +378,7 @@ text:           push    af
 ; Sends the outputs of the last pass.
 ;   uses: all but IX, IY
 ;   size: 46 bytes
+;   time: 63,674 to 64,024 T
 outputs:        ld      c,0                     ; C the next output
 _frame:         ld      a,OP_LOGITS
                 call    frame_begin
@@ -388,6 +404,7 @@ _last:          jp      frame_end
 
 ; Loads a model from the disk.
 ;   size: 21 bytes
+;   time: 2,850 to 1,249,754 T
 load:           call    disk_abort              ; both need the record buffer
                 ld      hl,frame_payload
                 ld      a,(frame_length)
@@ -402,6 +419,7 @@ load:           call    disk_abort              ; both need the record buffer
 ;   exit: A a status
 ;   uses: all but IX, IY
 ;   size: 16 bytes
+;   time: 189 to 1,248,913 T
 working:        ld      a,1
                 ld      (service_waits),a
                 ld      de,_done
@@ -413,6 +431,7 @@ _done:          ld      hl,service_waits
 
 ; Begins an upload, or tells how much of it is there.
 ;   size: 79 bytes
+;   time: 6,500 to 7,104 T
 begin:          ld      a,c
                 sub     9
                 ld      a,STATUS_BAD_LENGTH
@@ -458,6 +477,7 @@ _answer:        pop     de
 
 ; Takes bytes of an upload in order. What is there already is skipped.
 ;   size: 78 bytes
+;   time: 34,069 to 63,178 T
 data:           ld      a,c
                 sub     4
                 ld      b,a                     ; B how many
@@ -506,6 +526,7 @@ _order:         ld      a,STATUS_BAD_ORDER
 
 ; Ends an upload.
 ;   size: 19 bytes
+;   time: 261 to 432,535 T
 commit:         ld      a,(uploading)
                 or      a
                 ld      a,STATUS_BAD_ORDER

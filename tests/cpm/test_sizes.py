@@ -10,7 +10,7 @@ from tests.cpm.conftest import SOURCES
 
 SHELL = ("bdos", "frame", "reply", "console", "disk", "service", "main")
 LABEL = re.compile(r"^([A-Za-z]\w*):", re.MULTILINE)
-HEADED = re.compile(r"^;   size: (\d+) bytes\n([A-Za-z]\w*):", re.MULTILINE)
+HEADED = re.compile(r"^;   size: (\d+) bytes\n;   time: .*\n([A-Za-z]\w*):", re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", SHELL)
