@@ -166,7 +166,7 @@ _asked:         inc     b
 ; Loads the model that the file control block names, and shows its name.
 ;   uses: all but IX, IY
 ;   size: 20 bytes
-;   time: not measured: it ends the program, or a fault of the disk calls it
+;   time: not measured
 console_load:   call    disk_load
                 push    af
                 ld      hl,text_new_line
@@ -206,7 +206,7 @@ _too_long:      ld      hl,text_long
 
 ; Ends the program.
 ;   size: 9 bytes
-;   time: not measured: it ends the program, or a fault of the disk calls it
+;   time: not measured
 console_leave:  ld      hl,text_new_line
                 call    bdos_text
                 jp      WARM_BOOT

@@ -424,7 +424,7 @@ _write:         ld      de,TAIL
 ;   exit: A the same, NZ
 ;   uses: all but IX, IY
 ;   size: 7 bytes
-;   time: not measured: it ends the program, or a fault of the disk calls it
+;   time: not measured
 disk_fail:      push    af
                 call    disk_abort
                 pop     af

@@ -38,7 +38,7 @@ FACTS_BYTES     equ     $-facts
 
 ; Starts: with a model in memory its query may stand on the command line, without one its name.
 ;   size: 127 bytes
-;   time: not measured: it ends the program, or a fault of the disk calls it
+;   time: not measured
 main:           ld      a,7Fh
                 inc     a
                 jp      po,not_z80              ; an 8080 counts bits where a Z80 sees an overflow
@@ -105,7 +105,7 @@ _serve:         jp      service_run
 
 ; In the instructions that every such processor has.
 ;   size: 11 bytes
-;   time: not measured: it ends the program, or a fault of the disk calls it
+;   time: not measured
 not_z80:        ld      de,text_not_z80
                 ld      c,9
                 call    BDOS

@@ -6,7 +6,7 @@ NO_SEQ          equ     0
 
 ; Greets; then serves frames and typed lines for ever.
 ;   size: 45 bytes
-;   time: not measured: it ends the program, or a fault of the disk calls it
+;   time: not measured
 service_run:    call    console_begin
 _wait:          ld      a,(frame_open)
                 or      a

@@ -24,7 +24,7 @@ from tests.synthetic import character_model, reply_model
 
 SHELL = ("bdos", "frame", "reply", "console", "disk", "service", "main")
 HEADED = re.compile(r"^;   size: \d+ bytes\n(?:;   time: (.*)\n)?([A-Za-z]\w*):", re.MULTILINE)
-UNMEASURED = "not measured: it ends the program, or a fault of the disk calls it"
+UNMEASURED = "not measured"
 Span = tuple[int, int]
 
 
