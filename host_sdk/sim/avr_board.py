@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
 from host_sdk.boards import Avr
 from host_sdk.errors import FileError, UsageError
+from host_sdk.sim.board import VirtualBoard, check_pace
 from host_sdk.sim.bootloader import bootloader_image
 from host_sdk.sim.process import Lock, Process
 from host_sdk.sim.runner import runner_path
-
-PACES = ("real", "fast", "warp")
 
 _ERASED = b"\xff"
 _STATES = ("low", "high", "input")
@@ -62,7 +60,7 @@ class Marker(NamedTuple):
     value: int
 
 
-class AvrBoard:
+class AvrBoard(VirtualBoard):
     """A powered virtual board, with its serial port at `tty`.
 
     Its memories live in the folder `state` and outlast it. `blank` erases the flash below the boot section;
@@ -75,8 +73,7 @@ class AvrBoard:
     stored memories are damaged.
     """
 
-    tty: str  # path of the serial port
-    fresh: bool  # the folder held no board before
+    board: Avr
 
     def __init__(
         self,
@@ -88,9 +85,8 @@ class AvrBoard:
         hold: bool = False,
         reset_on_open: bool = False,
     ) -> None:
-        if pace not in PACES:
-            raise UsageError(f"There is no pace {pace!r}; known paces: {', '.join(PACES)}.")
-        self.board = board
+        check_pace(pace)
+        self.board, self.clock_hz = board, board.clock_hz
         runner, bootloader = runner_path(), bootloader_image(board)
         with Lock(state, board.title) as lock:
             self.fresh = _prepare_memories(board, state, bootloader, blank)
@@ -100,31 +96,13 @@ class AvrBoard:
             self._process = Process(command, board.title, lock)
         self.tty = self._process.tty
 
-    def __enter__(self) -> AvrBoard:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int:
-        """The runner's process id."""
-        return self._process.pid
-
-    def reset(self) -> None:
-        """Pulls the reset line, as DTR does: the bootloader starts. LinkError when the runner is gone."""
-        self._process.ask("reset")
-
     def save(self) -> None:
         """Writes the memories to the state folder now. They are also saved after each burst of changes."""
         self._process.ask("save")
 
     def counters(self) -> Counters:
         """What the board has counted so far."""
-        pairs = (word.split("=") for word in self._process.ask("counters").split())
-        return Counters(**{name: int(value) for name, value in pairs})
+        return self._ask_counters(Counters)
 
     def forget_stack(self) -> None:
         """Starts the search for the lowest stack pointer anew, from where the stack is now."""
@@ -166,10 +144,6 @@ class AvrBoard:
     def eeprom(self, address: int, length: int) -> bytes:
         """Bytes of the EEPROM as they are now."""
         return bytes.fromhex(self._process.ask(f"eeprom {address} {length}"))
-
-    def close(self) -> None:
-        """Saves the memories and switches the board off. Closing twice does nothing."""
-        self._process.close()
 
     def _set_millivolts(self, name: str, millivolts: int) -> None:
         if not 0 <= millivolts <= _HIGHEST_MV:
