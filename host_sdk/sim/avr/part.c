@@ -99,7 +99,7 @@ const char *part_create(const char *name, const char *model, const char *latency
 
 const char *part_insert(const char *path) {
     if (!kind)
-        return "holds nothing that this board has";
+        return "has no place on this board";
     part_remove();
     const char *why = memory_open(&part_memory, path);
     if (!why)

@@ -445,6 +445,8 @@ static void select(bool selected, bool whole) {
     if (selected)
         return;
     command_bytes = answer_at = answer_bytes = 0;
+    if (data == RECEIVING)
+        data = NOTHING;
 }
 
 const struct part_kind part_sd_card = {.name = "sd",
