@@ -71,6 +71,11 @@ class Bus:
         self.send(b"o" if on else b"f")
         self.settle()
 
+    def power_chip(self) -> None:
+        """Supply, and the 5 ms until a flash chip can be written to."""
+        self.power(True)
+        self.read(60)
+
     def command(self, data: bytes, answers: int = 0) -> bytes:
         """One command to a flash chip, from chip select to chip select."""
         self.send(b"s")

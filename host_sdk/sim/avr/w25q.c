@@ -11,8 +11,8 @@
 #include <string.h>
 
 enum { PAGE = 256, SECTOR = 4096, BLOCK_32K = 32768, BLOCK_64K = 65536, FAULT_SHIFT = 9 };
-enum { BUSY = 1, WEL = 2 };             /* status register 1 */
-enum { WAKE_US = 3, POWER_UP_US = 20 }; /* tRES1, tVSL */
+enum { BUSY = 1, WEL = 2 };                                 /* status register 1 */
+enum { WAKE_US = 3, POWER_UP_US = 20, WRITABLE_US = 5000 }; /* tRES1, tVSL, tPUW */
 
 enum command {
     PAGE_PROGRAM = 0x02,
@@ -62,7 +62,7 @@ static uint8_t command;
 static uint32_t count; /* bytes since chip select, the command included */
 static uint32_t address;
 static bool enabled, asleep, deaf; /* WEL; power-down; not listening until the next select */
-static avr_cycle_count_t listens_at;
+static avr_cycle_count_t listens_at, writable_at;
 
 static uint8_t page[PAGE];
 static uint32_t page_bytes; /* received, even if more than a page */
@@ -107,6 +107,7 @@ static void power(bool on) {
     deaf = true;
     spoilt_bytes = 0;
     listens_at = chip->cycle + part_cycles(POWER_UP_US);
+    writable_at = chip->cycle + part_cycles(WRITABLE_US);
 }
 
 static void write_for(uint64_t cycles, uint32_t at, uint32_t bytes) {
@@ -168,7 +169,8 @@ static void act(void) {
         address = 0;
         erase(part_memory.size, model->megabytes * part_cycles(latency->megabyte_us));
     } else if (command == WRITE_ENABLE && count == 1) {
-        enabled = true;
+        enabled = chip->cycle >= writable_at;
+        part_counters.ignored += !enabled;
     } else if (command == WRITE_DISABLE && count == 1) {
         enabled = false;
     } else if (command == SLEEP && count == 1) {
