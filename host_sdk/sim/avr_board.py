@@ -44,6 +44,7 @@ class Counters:
     part_active: int  # selected and not writing
     part_writing: int  # programming, erasing, writing
     part_asleep: int  # in power-down
+    part_backfed: int  # cycles in which it had no supply, but current through its chip select, driven high
     part_reads: int  # read commands of a flash chip, blocks of a card
     part_writes: int  # pages, blocks
     part_erases: int

@@ -156,6 +156,13 @@ def test_without_supply(chip: Bus) -> None:
     powered = chip.board.counters().part_powered
     assert chip.command(b"\x9f", 3) == b"\xff\xff\xff"
     assert chip.board.counters().part_powered == powered
+    assert chip.board.counters().part_backfed > 0  # chip select is high
+    chip.send(b"s")
+    chip.settle()
+    backfed = chip.board.counters().part_backfed
+    chip.settle()
+    assert chip.board.counters().part_backfed == backfed
+    chip.send(b"u")
     chip.power(True)
     assert chip.command(b"\x05", 1) == b"\x00"
     assert chip.command(b"\x9f", 3) == b"\xef\x40\x14"
