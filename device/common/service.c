@@ -59,7 +59,9 @@ static void info(void) {
     begin(OP_IS_INFO);
     put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
     frame_byte(status);
-    frame_word(status == STATUS_OK ? image.length : 0);
+    uint32_t length = status == STATUS_OK ? image.length : 0;
+    frame_word((uint16_t)length);
+    frame_word((uint16_t)(length >> 16));
     frame_word(port_stack_bytes());
     uint32_t uptime = port_uptime_s();
     frame_word((uint16_t)uptime);

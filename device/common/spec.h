@@ -45,6 +45,8 @@
 #define HELLO_HALF_DUPLEX 2
 #define HELLO_CYCLES 4
 #define HELLO_UPLOAD 8
+#define HELLO_CLEAN 0x10
+#define HELLO_WINDOW 0x20
 #define CHAT_VERIFY 1
 #define SLOT_MAIN 0
 #define SLOT_EEPROM 1
@@ -112,7 +114,7 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0x8A0D
+#define SPEC_SUM 0xA6EA
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

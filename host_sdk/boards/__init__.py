@@ -1,6 +1,6 @@
 """What μLM knows about each board: one frozen record, no code. A new board is a new record here.
 
-What all boards have is in Board; a kind of board adds its own facts: Avr, Cpm.
+What all boards have is in Board; a kind of board adds its own facts: Avr, Offload, Cpm.
 
 Sources: ATmega328P datasheet (Microchip DS40002061B), the boards' schematics, and boards.txt of
 Arduino's AVR core 1.8, which names fuses and bootloaders; for CP/M the CP/M 2.2 Alteration Guide.
@@ -8,7 +8,8 @@ Arduino's AVR core 1.8, which names fuses and bootloaders; for CP/M the CP/M 2.2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import Enum
 
 from host_sdk.errors import UsageError
 
@@ -60,6 +61,22 @@ class Avr(Board):
     def code_bytes(self) -> int:
         """Flash that a program and its model may use: everything below the boot section."""
         return self.bootloader.address
+
+
+class Medium(Enum):
+    """Where a board streams its weights from."""
+
+    SD = "sd"
+    """An SD or SDHC card in SPI mode."""
+    FLASH = "flash"
+    """A W25Q-class SPI flash chip."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offload(Avr):
+    """An AVR board with a card or a flash chip on its SPI pins, from which the model comes while it thinks."""
+
+    medium: Medium
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +157,24 @@ AVR_BOARDS: dict[str, Avr] = {
     )
 }
 
+
+def _offload(base: Avr, medium: Medium) -> Offload:
+    """The same board with a part on its SPI pins."""
+    facts = {one.name: getattr(base, one.name) for one in fields(base)}
+    part = "SD card" if medium is Medium.SD else "SPI flash"
+    return Offload(
+        **{**facts, "name": f"{base.name}-{medium.value}", "title": f"{base.title} with {part}"}, medium=medium
+    )
+
+
+OFFLOAD_BOARDS: dict[str, Offload] = {
+    board.name: board
+    for board in (_offload(AVR_BOARDS[name], medium) for name in ("uno", "lilypad") for medium in Medium)
+}
+
 _CPM = Cpm("cpm", "CP/M machine", "z80", 4_000_000, 9_600, tpa_bytes=0xE400 - 0x0100)  # a system of 64K
 
-BOARDS: dict[str, Board] = {**AVR_BOARDS, _CPM.name: _CPM}
+BOARDS: dict[str, Board] = {**AVR_BOARDS, **OFFLOAD_BOARDS, _CPM.name: _CPM}
 
 
 def virtual_boards() -> str:
@@ -162,5 +194,5 @@ def avr_named(name: str) -> Avr:
     """The record of an AVR board; UsageError when there is none of that name."""
     board = board_named(name)
     if not isinstance(board, Avr):
-        raise UsageError(f"{board.title} has no AVR chip; AVR boards: {', '.join(AVR_BOARDS)}.")
+        raise UsageError(f"{board.title} has no AVR chip; AVR boards: {', '.join([*AVR_BOARDS, *OFFLOAD_BOARDS])}.")
     return board

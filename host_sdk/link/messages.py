@@ -13,7 +13,7 @@ from host_sdk.spec.protocol import REVISION, HelloFlag, Status
 
 _HELLO = struct.Struct(FACTS + "B")  # and the model's status
 _HELLO_MODEL = struct.Struct("<BI")  # longest query, CRC; the name follows
-_INFO = struct.Struct("<BIIHHBHHIB")
+_INFO = struct.Struct("<BIIHHBIHIB")
 _INFO_TOP = struct.Struct("<H")  # CP/M: the address behind all that runtime and model use
 _END = struct.Struct("<BBBHIIII")
 _ACK = struct.Struct("<BH")

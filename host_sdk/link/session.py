@@ -30,6 +30,8 @@ SLOW_PROOFS = 2
 """So many of them must be answered, and none without gaps, before the gaps stay."""
 MAX_NAME = 15
 """Characters of a model's name in BEGIN."""
+BEGIN_UNIT = 512
+"""Bytes that one unit of BEGIN's answer stands for."""
 WAKE_S = 0.02
 """From the wake byte to the first frame: a crystal needs 16K clocks after power-down, 2 ms at 8 MHz."""
 _WAKE = b"\xff"
@@ -206,12 +208,12 @@ class Session:
     def begin(self, slot: int, length: int, crc32: int = 0, name: str = "") -> int:
         """Begin an upload, or with the length 0 clear the slot; the bytes that the board has of this upload already."""
         sizes = length.to_bytes(4, "little") + crc32.to_bytes(4, "little")
-        return self._command(Op.BEGIN, bytes((slot,)) + sizes + name.encode("ascii", "replace")[:MAX_NAME]) * 64
+        return self._command(Op.BEGIN, bytes((slot,)) + sizes + name.encode("ascii", "replace")[:MAX_NAME]) * BEGIN_UNIT
 
     def upload(self, slot: int, data: bytes, crc32: int, name: str, progress: Callable[[int, int], None]) -> None:
         """Store a packed model on the running board under a name; until the commit its old model stays.
 
-        BEGIN answers with the bytes (in units of 64) it already has of the same upload, so that a cut one resumes.
+        BEGIN answers with the bytes (in units of 512) it already has of the same upload, so that a cut one resumes.
         """
         position = min(self.begin(slot, len(data), crc32, name), len(data))
         room = (self._max_payload - 4) & ~3

@@ -16,7 +16,7 @@ IDENT_ADDRESS = 0x68
 """Flash byte address of the runtime's identity, right behind the 26 interrupt vectors."""
 IDENT = b"ULMR"
 """The identity is this mark, then FACTS, then the image ABI (u8)."""
-FACTS = "<BBBHHI9s"
+FACTS = "<BBBHHI13s"
 """struct layout: protocol revision, HELLO flags, payload bytes, build, spec sum, clock in Hz, board name.
 HELLO begins with the same bytes."""
 BUILD_OFFSET = 3

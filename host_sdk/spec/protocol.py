@@ -72,6 +72,10 @@ class HelloFlag(IntFlag):
     """The counters in END are CPU cycles; without it they are all zero."""
     UPLOAD = 8
     """BEGIN, DATA and COMMIT are understood."""
+    CLEAN = 16
+    """Nothing eats control characters on the way to the board: only 7Ch to 7Eh need an escape there."""
+    WINDOW = 32
+    """Two DATA requests may be on the way at once."""
 
 
 class ChatFlag(IntFlag):

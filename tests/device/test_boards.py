@@ -62,7 +62,7 @@ def test_a_blank_board_that_could_be_several_names_them(name: str, candidates: s
 @each_board
 def test_the_shipped_runtime_carries_the_record(board: Avr) -> None:
     cells = shipped_runtime(board).memory.cells
-    identity = parse_identity(bytes(cells.get(at, 0xFF) for at in range(130)))
+    identity = parse_identity(bytes(cells.get(at, 0xFF) for at in range(134)))
     assert identity.resident is Resident.RUNTIME
     assert identity.board == board.name
     assert len(board.name) <= int(FACTS.rstrip("s").rpartition("I")[2])
