@@ -50,9 +50,11 @@ static void program_done(uint32_t address) {
 
 uint32_t store_resume(const slot_t *slot, const upload_id_t *id) {
     record_t record;
-    uint32_t at = record_of(slot);
+    uint32_t mark, at = record_of(slot);
+    read(start_of(slot), &mark, sizeof mark);
     read(at, &record, sizeof record);
-    if (record.id.length != id->length || record.id.crc != id->crc || record.erased != DONE)
+    if (mark == STREAM_MAGIC || record.id.length != id->length || record.id.crc != id->crc ||
+        record.erased != DONE)
         return 0;
     uint32_t stored = 0;
     stream_seek(at + MARKS);
@@ -67,11 +69,10 @@ uint32_t store_resume(const slot_t *slot, const upload_id_t *id) {
 void store_clear(const slot_t *slot, const upload_id_t *id) {
     uint32_t start = start_of(slot), record = record_of(slot);
     const uint32_t zeros = 0;
-    /* No half-erased image may pass for the newest. */
-    w25q_program(start, (const uint8_t *)&zeros, sizeof zeros);
-    w25q_erase(record, false);
+    w25q_erase(record, false); /* or a cut here would find the record of an earlier upload */
     if (!id->length)
         return;
+    w25q_program(start, (const uint8_t *)&zeros, sizeof zeros); /* half erased it is no image */
     program(record, (const uint8_t *)id, sizeof *id);
     for (stream_written = 0; stream_written < id->length;) {
         uint32_t left = id->length - stream_written;

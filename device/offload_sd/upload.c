@@ -77,10 +77,19 @@ uint8_t upload_begin(const uint8_t *payload, uint8_t count) {
     return status;
 }
 
-static void write_data(void) {
-    medium_wake();
-    if (medium_id != medium)
+/* A card may have been away meanwhile, and its files may have moved. */
+static void wake_same(void) {
+    uint32_t block = slots[spare].block;
+    if (medium_wake())
+        medium_mount();
+    if (medium_id != medium || slot_count != SLOTS || slots[spare].block != block) {
+        id.length = 0;
         stream_fail(FAULT_WRITE);
+    }
+}
+
+static void write_data(void) {
+    wake_same();
     uint8_t skip = (uint8_t)(stored - data_request->position);
     uint8_t count = frame_in_length - sizeof *data_request - skip;
     uint8_t *bytes = frame_in.payload + sizeof *data_request + skip;
@@ -116,9 +125,8 @@ uint8_t upload_data(const uint8_t *payload, uint8_t count) {
 }
 
 static void commit(void) {
+    wake_same();
     slots_scan();
-    if (medium_id != medium)
-        stream_fail(FAULT_WRITE);
     uint32_t sequence = slot_sequence + 1;
     slot_read(spare);
     if (image.abi != STREAM_ABI)
