@@ -3,6 +3,7 @@
 #include "counters.h"
 #include "eeprom.h"
 #include "pins.h"
+#include "spi.h"
 #include "store.h"
 #include "uart.h"
 
@@ -103,6 +104,7 @@ void chip_reset(enum reset_cause cause) {
     chip->data[REG_MCUSR] = flags | cause;
     uart_reset();
     eeprom_reset();
+    spi_reset();
     pins_reset();
     store_save();
     chip_counters.resets++;
