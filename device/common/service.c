@@ -56,7 +56,10 @@ static void put_double(uint32_t word) {
 
 #ifdef TAPE_STREAM
 
-static void open_model(void) { status = medium_open(); }
+static void open_model(void) {
+    query_length = 0; /* its memory may be needed */
+    status = medium_open();
+}
 
 static void put_name(void) {
     image_seek(image.name);
@@ -287,6 +290,7 @@ static void answer(void) {
     case OP_DATA:
         code = upload_data(payload, count);
 #ifdef TAPE_STREAM
+        query_length = 0;
         value = upload_value;
 #endif
         break;

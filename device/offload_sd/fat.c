@@ -4,11 +4,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 
+#include "arena.h"
 #include "medium.h"
 #include "spec.h"
 #include "stream.h"
+#include "tape.h"
 
 #define BLOCK 512
 #define WHOLE_CARD 0x00FFFFFF /* blocks; 8 GB, more than an image can have */
@@ -64,68 +65,93 @@ typedef struct {
     bool wide; /* FAT32 */
 } volume_t;
 
+/* What would take too much of the stack. */
+static struct work {
+    volume_t volume;
+    union {
+        parameters_t parameters;
+        entry_t entry;
+    };
+} *const work = (void *)ARENA_WORK;
+
+static bool is(const char *bytes, const char *text, uint8_t count) {
+    while (count--)
+        if (*bytes++ != (char)tape_text(text++))
+            return false;
+    return true;
+}
+
 static void seek(uint32_t block, uint16_t offset) {
     stream_base = block;
     stream_seek(offset);
 }
 
-static uint8_t read_volume(uint32_t block, volume_t *volume) {
-    parameters_t p;
+static uint8_t read_volume(uint32_t block) {
+    volume_t *volume = &work->volume;
+    parameters_t *p = &work->parameters;
     char name[8];
     seek(block, NAME_OFFSET);
     stream_read(name, sizeof name);
-    stream_read(&p, sizeof p);
-    if (!memcmp(name, "EXFAT   ", sizeof name))
+    stream_read(p, sizeof *p);
+    static const char exfat[] TAPE_TEXT = "EXFAT   ";
+    if (is(name, exfat, sizeof name))
         return FAULT_EXFAT;
-    uint8_t per = p.blocks_per_cluster;
-    if (p.bytes_per_block != BLOCK || !per || per & (per - 1) || !p.reserved_blocks || !p.fats ||
-        p.fats > 2)
+    uint8_t per = p->blocks_per_cluster;
+    if (p->bytes_per_block != BLOCK || !per || per & (per - 1) || !p->reserved_blocks || !p->fats ||
+        p->fats > 2)
         return FAULT_NOT_FAT;
-    uint32_t fat_blocks = p.fat_blocks_16 ? p.fat_blocks_16 : p.fat_blocks_32;
-    uint32_t blocks = p.blocks_16 ? p.blocks_16 : p.blocks_32;
+    uint32_t fat_blocks = p->fat_blocks_16 ? p->fat_blocks_16 : p->fat_blocks_32;
+    uint32_t blocks = p->blocks_16 ? p->blocks_16 : p->blocks_32;
+    uint32_t before = p->reserved_blocks + p->fats * fat_blocks;
     volume->blocks_per_cluster = per;
-    volume->fat = block + p.reserved_blocks;
-    volume->root = volume->fat + p.fats * fat_blocks;
-    volume->root_entries = p.root_entries;
-    volume->data = volume->root + (p.root_entries * 32UL + BLOCK - 1) / BLOCK;
-    uint32_t clusters = (blocks - (volume->data - block)) / per;
+    volume->fat = block + p->reserved_blocks;
+    volume->root = block + before;
+    volume->root_entries = p->root_entries;
+    before += (p->root_entries * 32UL + BLOCK - 1) / BLOCK;
+    volume->data = block + before;
+    if (before >= blocks)
+        return FAULT_NOT_FAT;
+    uint32_t clusters = (blocks - before) / per;
     volume->wide = clusters >= FAT32_MIN;
     if (volume->wide)
-        volume->root = p.root_cluster;
-    return clusters < FAT16_MIN || volume->data - block >= blocks ? FAULT_NOT_FAT : 0;
+        volume->root = p->root_cluster;
+    return clusters < FAT16_MIN ? FAULT_NOT_FAT : 0;
 }
 
-static uint32_t read_link(const volume_t *volume) {
+static uint32_t read_link(void) {
     uint32_t link = 0;
-    stream_read(&link, volume->wide ? 4 : 2);
+    stream_read(&link, work->volume.wide ? 4 : 2);
     return link & 0x0FFFFFFF;
 }
 
-static void seek_link(const volume_t *volume, uint32_t cluster) {
-    uint32_t offset = cluster * (volume->wide ? 4 : 2);
-    seek(volume->fat + offset / BLOCK, offset % BLOCK);
+static void seek_link(uint32_t cluster) {
+    uint32_t offset = cluster * (work->volume.wide ? 4 : 2);
+    seek(work->volume.fat + offset / BLOCK, offset % BLOCK);
 }
 
-static bool is_last(const volume_t *volume, uint32_t link) {
-    return link >= (volume->wide ? LAST_32 : LAST_16);
-}
+static bool is_last(uint32_t link) { return link >= (work->volume.wide ? LAST_32 : LAST_16); }
 
-static uint32_t block_of(const volume_t *volume, uint32_t cluster) {
-    return volume->data + (cluster - FIRST_CLUSTER) * volume->blocks_per_cluster;
+static uint32_t block_of(uint32_t cluster) {
+    return work->volume.data + (cluster - FIRST_CLUSTER) * work->volume.blocks_per_cluster;
 }
 
 /* *.ULB; with a letter only ULM-letter.ULB. */
-static bool matches(const entry_t *entry, char letter) {
-    if (entry->attributes & HIDDEN_KINDS || memcmp(entry->name + 8, "ULB", 3) || !entry->bytes)
+static bool matches(char letter) {
+    const entry_t *entry = &work->entry;
+    static const char image_file[] TAPE_TEXT = "ULB", slot_file[] TAPE_TEXT = "ULM-",
+                                   blanks[] TAPE_TEXT = "   ";
+    if (entry->attributes & HIDDEN_KINDS || !entry->bytes || !is(entry->name + 8, image_file, 3))
         return false;
-    return !letter || (!memcmp(entry->name, "ULM-", 4) && entry->name[4] == letter &&
-                       !memcmp(entry->name + 5, "   ", 3));
+    return !letter || (is(entry->name, slot_file, 4) && entry->name[4] == letter &&
+                       is(entry->name + 5, blanks, 3));
 }
 
 /* Reads the entry of the file that matches behind `skip` others; whether there is one. */
-static bool find(const volume_t *volume, char letter, uint8_t skip, entry_t *entry) {
+static bool find(char letter, uint8_t skip) {
+    const volume_t *volume = &work->volume;
+    entry_t *entry = &work->entry;
     uint32_t cluster = volume->root;
-    uint32_t block = volume->wide ? block_of(volume, cluster) : cluster;
+    uint32_t block = volume->wide ? block_of(cluster) : cluster;
     uint16_t entries =
         volume->wide ? volume->blocks_per_cluster * (BLOCK / 32) : volume->root_entries;
     for (uint16_t clusters = 0xFFFF; clusters; clusters--) { /* a damaged chain may have no end */
@@ -134,16 +160,16 @@ static bool find(const volume_t *volume, char letter, uint8_t skip, entry_t *ent
             stream_read(entry, sizeof *entry);
             if (!entry->name[0])
                 return false;
-            if ((uint8_t)entry->name[0] != DELETED && matches(entry, letter) && !skip--)
+            if ((uint8_t)entry->name[0] != DELETED && matches(letter) && !skip--)
                 return true;
         }
         if (!volume->wide)
             return false;
-        seek_link(volume, cluster);
-        cluster = read_link(volume);
-        if (is_last(volume, cluster) || cluster < FIRST_CLUSTER)
+        seek_link(cluster);
+        cluster = read_link();
+        if (is_last(cluster) || cluster < FIRST_CLUSTER)
             return false;
-        block = block_of(volume, cluster);
+        block = block_of(cluster);
     }
     return false;
 }
@@ -153,20 +179,19 @@ static void add_slot(uint32_t block, uint32_t blocks) {
     slots[slot_count++].blocks = blocks;
 }
 
-static uint32_t first_cluster(const volume_t *volume, const entry_t *entry) {
-    uint32_t high = volume->wide ? entry->cluster_high : 0;
-    return high << 16 | entry->cluster_low;
+static uint32_t first_cluster(void) {
+    uint32_t high = work->volume.wide ? work->entry.cluster_high : 0;
+    return high << 16 | work->entry.cluster_low;
 }
 
 /* Makes a file a slot, if its clusters follow each other. */
-static void take(const volume_t *volume, const entry_t *entry) {
-    uint32_t cluster = first_cluster(volume, entry);
-    uint32_t blocks = entry->bytes / BLOCK;
-    add_slot(block_of(volume, cluster), blocks);
-    seek_link(volume, cluster);
-    for (uint32_t left = entry->bytes; left > volume->blocks_per_cluster * (uint32_t)BLOCK;
-         left -= volume->blocks_per_cluster * (uint32_t)BLOCK)
-        if (read_link(volume) != ++cluster)
+static void take(void) {
+    uint32_t cluster = first_cluster();
+    uint32_t cluster_bytes = work->volume.blocks_per_cluster * (uint32_t)BLOCK;
+    add_slot(block_of(cluster), work->entry.bytes / BLOCK);
+    seek_link(cluster);
+    for (uint32_t left = work->entry.bytes; left > cluster_bytes; left -= cluster_bytes)
+        if (read_link() != ++cluster)
             stream_fail(FAULT_FRAGMENTED);
 }
 
@@ -178,18 +203,17 @@ static uint32_t read_mark(uint32_t block) {
     return mark;
 }
 
-static void find_slots(const volume_t *volume) {
-    entry_t entry;
-    for (char letter = 'A'; find(volume, letter, 0, &entry); letter++) {
-        take(volume, &entry);
+static void find_slots(void) {
+    for (char letter = 'A'; find(letter, 0); letter++) {
+        take();
         if (slot_count == SLOTS)
             return;
     }
     slot_count = 0;
     uint8_t others = 0;
-    for (; find(volume, 0, others, &entry); others++)
-        if (read_mark(block_of(volume, first_cluster(volume, &entry))) == STREAM_MAGIC) {
-            take(volume, &entry);
+    for (; find(0, others); others++)
+        if (read_mark(block_of(first_cluster())) == STREAM_MAGIC) {
+            take();
             return;
         }
     if (others)
@@ -202,13 +226,12 @@ static bool is_fat(uint8_t type) {
 }
 
 void fat_mount(void) {
-    volume_t volume;
     slot_count = 0;
     if (read_mark(0) == STREAM_MAGIC) {
         add_slot(0, WHOLE_CARD);
         return;
     }
-    uint8_t fault = read_volume(0, &volume);
+    uint8_t fault = read_volume(0);
     for (uint8_t at = 0; fault == FAULT_NOT_FAT && at < PARTITIONS; at++) {
         struct __attribute__((packed)) {
             uint8_t unused[4];
@@ -219,9 +242,9 @@ void fat_mount(void) {
         seek(0, PARTITIONS_OFFSET + 16 * at);
         stream_read(&partition, sizeof partition);
         if (is_fat(partition.type) || partition.type == 0x07) /* exFAT or another */
-            fault = read_volume(partition.block, &volume);
+            fault = read_volume(partition.block);
     }
     if (fault)
         stream_fail(fault);
-    find_slots(&volume);
+    find_slots();
 }

@@ -41,7 +41,8 @@
 #define READ_MS 300
 #define WRITE_MS 600
 
-#define AHEAD 1 /* blocks: read past sooner than a new command is answered */
+#define POLL_BLOCKS 4 /* between two looks at the host */
+#define AHEAD 1       /* blocks: read past sooner than a new command is answered */
 
 uint32_t stream_base;
 uint16_t stream_left;
@@ -91,10 +92,12 @@ static uint32_t address(uint32_t block) { return by_block ? block : block * BLOC
 
 /* The data begins; the next byte is its first. */
 static void await_token(void) {
-    uint32_t start = port_cycles();
-    uint8_t byte;
-    for (uint8_t tries = 1; (byte = get()) == SPI_IDLE; tries++)
-        if (tries == 0) {
+    uint32_t start = 0;
+    uint8_t byte, tries = 0;
+    while ((byte = get()) == SPI_IDLE)
+        if (--tries == 0) { /* a quick card does not pay for a look at the clock */
+            if (!start)
+                start = port_cycles() | 1;
             if (late(start, READ_MS))
                 stream_fail(FAULT_CARD_SILENT);
             stream_poll();
@@ -113,18 +116,25 @@ static void begin_block(void) {
 
 static void clock_past(uint16_t count) {
     stream_left -= count;
-    /* 18 cycles from write to write */
-    while (count--) {
-        SPDR = SPI_IDLE;
-        __builtin_avr_delay_cycles(13);
-    }
+    if (count)
+        __asm__ volatile("1: out %[data], %[idle]\n" /* 18 cycles from one to the next */
+                         "ldi r18, 4\n"
+                         "2: dec r18\n"
+                         "brne 2b\n"
+                         "nop\n"
+                         "sbiw %[count], 1\n"
+                         "brne 1b\n"
+                         : [count] "+w"(count)
+                         : [data] "I"(_SFR_IO_ADDR(SPDR)), [idle] "r"((uint8_t)SPI_IDLE)
+                         : "r18");
     spi_settle();
 }
 
 void stream_block(void) {
     spi_settle();
     get(); /* the first byte of the CRC came already */
-    stream_poll();
+    if (next % POLL_BLOCKS == 0)
+        stream_poll();
     begin_block();
 }
 

@@ -19,58 +19,58 @@ typedef struct {
     uint32_t stored; /* so much is there for sure, and perhaps more */
 } record_t;
 
+static record_t *const record = (void *)ARENA_WORK;
+
 uint32_t store_capacity(const slot_t *slot) {
     return slot->blocks ? (slot->blocks - 1) * BLOCK : 0;
 }
 
-static void write_record(const slot_t *slot, const record_t *record) {
-    memset(ARENA, 0, BLOCK);
-    memcpy(ARENA, record, sizeof *record);
-    sd_write(slot->block + slot->blocks - 1, ARENA);
+static void write_record(const slot_t *slot) {
+    memset(ARENA_BLOCK, 0, BLOCK);
+    memcpy(ARENA_BLOCK, record, sizeof *record);
+    sd_write(slot->block + slot->blocks - 1, ARENA_BLOCK);
 }
 
-static void read_record(const slot_t *slot, record_t *record) {
+static void read_record(const slot_t *slot) {
     stream_base = slot->block + slot->blocks - 1;
     stream_seek(0);
     stream_read(record, sizeof *record);
 }
 
 uint32_t store_resume(const slot_t *slot, const upload_id_t *id) {
-    record_t record;
     uint32_t mark;
     stream_base = slot->block;
     stream_seek(0);
     stream_read(&mark, sizeof mark);
-    read_record(slot, &record);
-    bool same =
-        record.magic == RECORD_MAGIC && record.id.length == id->length && record.id.crc == id->crc;
-    return mark == STREAM_MAGIC || !same ? 0 : record.stored;
+    read_record(slot);
+    bool same = record->magic == RECORD_MAGIC && record->id.length == id->length &&
+                record->id.crc == id->crc;
+    return mark == STREAM_MAGIC || !same ? 0 : record->stored;
 }
 
 void store_clear(const slot_t *slot, const upload_id_t *id) {
-    record_t record = {0};
-    write_record(slot, &record); /* or a cut here would find the record of an earlier upload */
+    memset(record, 0, sizeof *record);
+    write_record(slot); /* or a cut here would find the record of an earlier upload */
     if (!id->length)
         return;
-    memset(ARENA, 0, BLOCK);
-    sd_write(slot->block, ARENA);
-    record.magic = RECORD_MAGIC;
-    record.id = *id;
-    write_record(slot, &record);
+    memset(ARENA_BLOCK, 0, BLOCK);
+    sd_write(slot->block, ARENA_BLOCK);
+    record->magic = RECORD_MAGIC;
+    record->id = *id;
+    write_record(slot);
 }
 
 void store_write(const slot_t *slot, uint32_t position, const uint8_t *bytes, uint8_t count) {
     for (; count--; position++) {
         uint16_t at = position % BLOCK;
-        ARENA[at] = *bytes++;
+        ARENA_BLOCK[at] = *bytes++;
         if (at < BLOCK - 1)
             continue;
-        sd_write(slot->block + position / BLOCK, ARENA);
+        sd_write(slot->block + position / BLOCK, ARENA_BLOCK);
         if ((position + 1) % RECORD_EVERY == 0) {
-            record_t record;
-            read_record(slot, &record);
-            record.stored = position + 1;
-            write_record(slot, &record);
+            read_record(slot);
+            record->stored = position + 1;
+            write_record(slot);
         }
     }
 }
@@ -81,8 +81,8 @@ void store_commit(const slot_t *slot, uint32_t sequence) {
     stream_base = slot->block;
     stream_seek(0);
     for (uint16_t at = 0; at < BLOCK; at++)
-        ARENA[at] = stream_next();
+        ARENA_BLOCK[at] = stream_next();
     const uint32_t head[] = {STREAM_MAGIC, sequence};
-    memcpy(ARENA, head, sizeof head);
-    sd_write(slot->block, ARENA);
+    memcpy(ARENA_BLOCK, head, sizeof head);
+    sd_write(slot->block, ARENA_BLOCK);
 }

@@ -61,12 +61,11 @@ static void command_alone(uint8_t code) {
     spi_deselect();
 }
 
-static inline address_t base(void) { return (address_t)stream_base << 9; }
+static inline address_t base(void) { return (address_t)(uint16_t)(stream_base * 2) << 8; }
 
 void stream_seek(uint32_t position) {
     address_t address = base() + (address_t)position;
-    address_t ahead = address - (limit - stream_left);
-    spi_settle();
+    address_t ahead = address - (limit - stream_left); /* what is in flight arrives meanwhile */
     if (stream_left && ahead <= NEAR && ahead < stream_left) {
         for (uint8_t n = (uint8_t)ahead; n; n--)
             put(SPI_IDLE);
