@@ -34,6 +34,9 @@ void medium_sleep(void);
 
 /* What slots.c makes of it. */
 
+/* Wakes the medium and finds its slots, where that is not done yet. Leaves through stream_exit. */
+void slots_mount(void);
+
 /* Wakes the medium and opens the newest image: a STATUS_... */
 uint8_t medium_open(void);
 

@@ -74,7 +74,7 @@ static uint8_t command(uint8_t number, uint32_t argument) {
     get();
     spi_select();
     if (number != GO_IDLE && number != STOP && !await_ready(WRITE_MS))
-        return NO_ANSWER;
+        stream_fail(FAULT_CARD_SILENT);
     spi_exchange(0x40 | number);
     for (uint8_t shift = 32; shift;)
         spi_exchange((uint8_t)(argument >> (shift -= 8)));

@@ -7,6 +7,7 @@
 #include "stream.h"
 
 #define CHECK_FROM offsetof(image_t, abi)
+#define CHECK_TRIES 2 /* a bit may have fallen over on the way */
 
 _Static_assert(sizeof(image_t) <= STREAM_HEADER_BYTES, "header");
 
@@ -39,10 +40,18 @@ static bool complete(uint8_t slot) {
            image.length / 512 <= slots[slot].blocks && bad[slot] != key();
 }
 
-uint8_t slots_scan(void) {
+void slots_mount(void) {
+    static bool mounted;
     stream_layer = 0;
     if (medium_wake())
+        mounted = false;
+    if (!mounted)
         medium_mount();
+    mounted = true;
+}
+
+uint8_t slots_scan(void) {
+    slots_mount();
     uint8_t status = STATUS_NO_MODEL;
     slot_current = NO_SLOT;
     slot_sequence = 0;
@@ -91,9 +100,10 @@ void medium_check(void) {
     if (now == checked)
         return;
     stream_layer = 0;
-    if (slot_crc(image.length) != image.check) {
-        bad[slot_current] = now;
-        longjmp(stream_exit, STATUS_BAD_MODEL);
-    }
+    for (uint8_t tries = CHECK_TRIES; slot_crc(image.length) != image.check;)
+        if (!--tries) {
+            bad[slot_current] = now;
+            longjmp(stream_exit, STATUS_BAD_MODEL);
+        }
     checked = now;
 }

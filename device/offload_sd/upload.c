@@ -80,8 +80,7 @@ uint8_t upload_begin(const uint8_t *payload, uint8_t count) {
 /* A card may have been away meanwhile, and its files may have moved. */
 static void wake_same(void) {
     uint32_t block = slots[spare].block;
-    if (medium_wake())
-        medium_mount();
+    slots_mount();
     if (medium_id != medium || slot_count != SLOTS || slots[spare].block != block) {
         id.length = 0;
         stream_fail(FAULT_WRITE);
