@@ -1,6 +1,7 @@
 /* Sparse layers: what is next on the stream, and which pages it goes through. */
 #include "lists.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "image.h"

@@ -317,8 +317,11 @@ walk:   ld      t, -Z
         mov     XH, done_h
         ld      xl, Y
         ld      xh, X
-        brts    counted
-        sub     xl, preset
+        brtc    2f
+        mul     xl, scale
+        movw    xl, r0
+        rjmp    ready
+2:      sub     xl, preset
         sbc     xh, zero
         tst     scale
         breq    ready
@@ -328,12 +331,17 @@ walk:   ld      t, -Z
         or      p, r1
         movw    xl, p
 ready:  tst     xh
-        brne    wide
+        breq    narrow
+        sbrs    flags, 0        ; SATURATE
+        rjmp    full
+        ldi     xl, 255
+        clr     xh
 narrow: rcall   skip
         tst     left_h
         brne    1f
         cp      left_l, len
-        brlo    slow
+        brsh    1f
+        rjmp    slow
 1:      TAKE    n               ; 18 cycles to the next at least
         sbrc    n, 7            ; BYTE_CODE
         rjmp    in_bytes
@@ -393,16 +401,7 @@ leave:  sts     stream_left, left_l
         pop     r2
         ret
 
-counted:
-        mul     xl, scale
-        movw    xl, r0
-        rjmp    ready
-wide:   sbrs    flags, 0        ; SATURATE
-        rjmp    1f
-        ldi     xl, 255
-        clr     xh
-        rjmp    narrow
-1:      rcall   skip
+full:   rcall   skip
 slow:   rcall   take
         mov     n, p
         rjmp    1f

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from host_sdk.boards import BOARDS
-from host_sdk.cli.show import print_json, progress_bar, table
+from host_sdk.cli.show import ThinkingBar, ctrl_c_calls, print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
@@ -59,11 +59,12 @@ def converse(board: Device, as_json: bool = False) -> None:
 
 def say(board: Device, query: str, as_json: bool = False) -> None:
     """Ask and show one reply with its figures; FileError when the board computed other numbers."""
-    reply = board.chat(query) if as_json else _speak(board, query)
+    with ctrl_c_calls(board.stop):
+        reply = board.chat(query) if as_json else _speak(board, query)
     if as_json:
         print_json(_reply_json(reply, board))
     elif reply.ms_per_char is not None:
-        proof = ", every number proved" if reply.digest_checked else ""
+        proof = ", every number proved" if reply.digest_checked else ", stopped" if reply.stopped else ""
         click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}{proof}", dim=True, err=True)
     if reply.digest_checked is False:
         raise BoardError(
@@ -186,8 +187,12 @@ def _number(value: float | None, digits: int) -> str:
 
 def _speak(board: Device, query: str) -> Reply:
     """Print the reply while it is made."""
-    for character in board.stream(query):
-        click.echo(character, nl=False)
+    bar = ThinkingBar()
+    try:
+        for character in board.stream(query, progress=bar.show):
+            bar.say(character)
+    finally:
+        bar.clear()
     click.echo()
     if board.last is None:
         raise LinkError("The reply ended early; ask again.")
@@ -219,6 +224,7 @@ def _reply_json(reply: Reply, board: Device) -> dict[str, object]:
         "passes": reply.passes,
         "digest": f"{reply.digest:04x}",
         "digest_checked": reply.digest_checked,
+        "stopped": reply.stopped,
         "cycles_per_char": reply.cycles_per_char,
         "ms_per_char": reply.ms_per_char,
         "board": reply.board,
