@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "context.h"
 #include "image.h"
 #include "pages.h"
 #include "stream.h"
-#include "text.h"
 
 #define PAGE(number) ((uint8_t *)((number) << 8))
 
@@ -69,12 +69,12 @@ static const int16_t *finish(uint8_t sums, const shape_t *shape) {
     return outputs;
 }
 
-const int16_t *lists_pass(const uint8_t *context) {
+const int16_t *lists_pass(void) {
     stream_layer = 1;
     stream_seek(image.pass);
     if (image.kind == KIND_CHARACTER) {
         clear_counts();
-        text_context(context, image.context_length, count_context);
+        context_hashes(count_context);
         lists_start(B_LOW, INPUT_SCALE);
         push_buckets(image.context_mask, INPUT_SCALE);
     } else {
