@@ -24,7 +24,7 @@ BATTERIES = {"CR2032": 225, "LiPo 110 mAh": 110, "2 x AAA": 1000}
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """An estimate in microjoules; `battery_days` at `replies_per_day`, powered down in between, for boards below 5 V."""
+    """An estimate in microjoules; `battery_days` at `replies_per_day`, powered down in between, below 5 V."""
 
     uj_per_char: float
     uj_per_reply: float
