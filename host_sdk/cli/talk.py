@@ -10,11 +10,12 @@ from pathlib import Path
 import click
 
 from host_sdk.boards import BOARDS
-from host_sdk.cli.show import print_json, progress_bar, table
+from host_sdk.cli.show import ThinkingBar, ctrl_c_calls, print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
-from host_sdk.flash.deploy import MEMORIES, PROGRAMMERS
+from host_sdk.flash.avrdude import PROGRAMMERS
+from host_sdk.kinds import MEMORIES
 from host_sdk.model.library import find_model
 from host_sdk.pack.queries import read_queries
 from host_sdk.report.energy import estimate
@@ -58,11 +59,12 @@ def converse(board: Device, as_json: bool = False) -> None:
 
 def say(board: Device, query: str, as_json: bool = False) -> None:
     """Ask and show one reply with its figures; FileError when the board computed other numbers."""
-    reply = board.chat(query) if as_json else _speak(board, query)
+    with ctrl_c_calls(board.stop):
+        reply = board.chat(query) if as_json else _speak(board, query)
     if as_json:
         print_json(_reply_json(reply, board))
     elif reply.ms_per_char is not None:
-        proof = ", every number proved" if reply.digest_checked else ""
+        proof = ", every number proved" if reply.digest_checked else ", stopped" if reply.stopped else ""
         click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}{proof}", dim=True, err=True)
     if reply.digest_checked is False:
         raise BoardError(
@@ -77,9 +79,13 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 @click.option("--board", metavar="NAME", help="The kind of board, where bootloaders look alike (see `ulm boards`).")
 @click.option("--yes", is_flag=True, help="Replace a foreign program.")
 @click.option("--programmer", type=click.Choice(PROGRAMMERS), default="stk500", show_default=True)
-@click.option("--memory", type=click.Choice(MEMORIES), default="flash", show_default=True, help="Where MODEL goes.")
+@click.option(
+    "--memory", type=click.Choice(MEMORIES), help="Where MODEL goes; without it to the usual place of the board."
+)
 @_json
-def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str, as_json: bool) -> None:
+def flash(
+    address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str | None, as_json: bool
+) -> None:
     """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
 
     Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
@@ -90,13 +96,11 @@ def flash(address: str, model: Path, board: str | None, yes: bool, programmer: s
     if as_json:
         print_json({**asdict(result), "model_crc": f"{result.model_crc:08x}"})
         return
-    place, pages = memory, ""
-    if result.pages_written is None:
-        place = "disk"
-    elif memory == "flash":
+    pages = ""
+    if result.pages_written or result.pages_kept:
         pages = f"; {result.pages_written} pages written, {result.pages_kept} kept"
     click.echo(
-        f"{result.board} now runs {result.model} from {place}: {result.model_bytes} bytes of model, "
+        f"{result.board} now runs {result.model} from {result.memory}: {result.model_bytes} bytes of model, "
         f"{result.runtime_bytes} of runtime{pages}."
     )
 
@@ -183,8 +187,12 @@ def _number(value: float | None, digits: int) -> str:
 
 def _speak(board: Device, query: str) -> Reply:
     """Print the reply while it is made."""
-    for character in board.stream(query):
-        click.echo(character, nl=False)
+    bar = ThinkingBar()
+    try:
+        for character in board.stream(query, progress=bar.show):
+            bar.say(character)
+    finally:
+        bar.clear()
     click.echo()
     if board.last is None:
         raise LinkError("The reply ended early; ask again.")
@@ -216,6 +224,7 @@ def _reply_json(reply: Reply, board: Device) -> dict[str, object]:
         "passes": reply.passes,
         "digest": f"{reply.digest:04x}",
         "digest_checked": reply.digest_checked,
+        "stopped": reply.stopped,
         "cycles_per_char": reply.cycles_per_char,
         "ms_per_char": reply.ms_per_char,
         "board": reply.board,

@@ -94,7 +94,7 @@ class Serial(serial.Serial):
         """Switches the board on. PortError when another program has it, MissingError without its simulator."""
         if self.is_open:
             raise serial.SerialException("Port is already open.")
-        self.board = _switch_on(parse_address(str(self.port)))
+        self.board = _switch_on(str(self.port))
         self.portstr = self.board.tty
         try:
             super().open()
@@ -144,7 +144,8 @@ class Serial(serial.Serial):
         return True
 
 
-def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard:
+def _switch_on(url: str) -> AvrBoard | CpmBoard:
+    address = parse_address(url)
     if isinstance(address.board, Cpm):
         from host_sdk.sim.cpm_board import CpmBoard, Options
 
@@ -161,13 +162,12 @@ def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard:
     from host_sdk.sim.avr_board import AvrBoard
 
     assert isinstance(address.board, Avr)
-    return AvrBoard(
-        address.board, address.state, blank=address.blank, pace=address.pace, hold=True, part=_part(address)
-    )
+    return AvrBoard(address.board, address.state, blank=address.blank, pace=address.pace, hold=True, part=part_of(url))
 
 
-def _part(address: SimAddress) -> Part | None:
-    """The part on the board's SPI bus, as its options want it."""
+def part_of(url: str) -> Part | None:
+    """The part on the SPI bus of a virtual board, as its address wants it; None for boards without."""
+    address = parse_address(url)
     if not isinstance(address.board, Offload):
         return None
     from host_sdk.sim.part import FlashChip, SdCard, usual_part
