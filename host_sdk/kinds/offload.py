@@ -65,6 +65,7 @@ class OffloadKind(Kind):
         if not _is_there(connection, image):
             self._send(connection, model, image, stages)
             connection.greet()
+        stages(3)(1, 1)
         return FlashResult(
             board=self.board.name,
             model=model.name,
@@ -126,7 +127,6 @@ class OffloadKind(Kind):
             stages(3 if sent else 1)(done, total)
 
         session.upload(Slot.MAIN, image.data, zlib.crc32(image.data), model.name, arrived, busy)
-        stages(3)(1, 1)
 
     def _fill(self, board: AvrBoard, image: StreamImage) -> None:
         """Put the image on a part that has nothing."""

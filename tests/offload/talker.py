@@ -13,8 +13,7 @@ from typing import NamedTuple
 import serial
 
 from host_sdk.boards import board_named
-from host_sdk.link.frame import Decoder, Frame
-from host_sdk.model.crc import crc16
+from host_sdk.link.frame import Decoder, Frame, encode
 from host_sdk.sim.avr_board import AvrBoard
 from host_sdk.sim.part import Part
 from host_sdk.spec.protocol import SEQ_FIRST, SEQ_LAST, Op, Status
@@ -65,7 +64,7 @@ class Talker:
     def send(self, op: Op, payload: bytes = b"") -> int:
         """Sends a request; its seq."""
         self._seq = SEQ_FIRST if self._seq == SEQ_LAST else self._seq + 1
-        self._port.write(_encode(op, self._seq, payload))
+        self._port.write(encode(Frame(op, self._seq, payload), clean=True))
         return self._seq
 
     def receive(self, seq: int, timeout: float = TIMEOUT_S) -> Frame:
@@ -167,14 +166,6 @@ class Talker:
         self._decoder = Decoder()
         self._frames: list[Frame] = []
         self.progress: list[tuple[int, int, int]] = []
-
-
-def _encode(op: Op, seq: int, payload: bytes) -> bytes:
-    """For boards with the flag CLEAN."""
-    body = bytes((op, seq)) + payload
-    body += crc16(body).to_bytes(2, "little")
-    escaped = (bytes((0x7D, byte ^ 0x20)) if 0x7C <= byte <= 0x7E else bytes((byte,)) for byte in body)
-    return b"~" + b"".join(escaped) + b"~"
 
 
 def _ack(frame: Frame) -> Ack:

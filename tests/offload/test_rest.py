@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from host_sdk.link.frame import Frame
 from host_sdk.sim.part import SdCard
@@ -21,7 +22,8 @@ def test_without_questions_the_part_has_no_supply(talker: Talker) -> None:
         resting = board.board.counters()
         assert board.board.pin("D8").high
         states = [board.board.pin(pin).state for pin in ("D10", "D11", "D13")]
-        assert states == ["input", "low", "low"]  # nothing feeds the part through its inputs
+        assert states == ["input", "low", "low"]
+        assert resting.part_backfed == 0
         while board.seconds() - before < 6:
             time.sleep(0.01)
         later = board.board.counters()
@@ -29,7 +31,7 @@ def test_without_questions_the_part_has_no_supply(talker: Talker) -> None:
         assert board.chat().type == Op.END
 
 
-def test_between_two_questions_it_is_not_initialised_again(start: Start, tmp_path) -> None:
+def test_between_two_questions_it_is_not_initialised_again(start: Start, tmp_path: Path) -> None:
     card = card_with(tmp_path / "card.img", numbered(OLD, 1))
     with start("uno-sd", SdCard(card, latency="typical")) as board:
         board.chat()
@@ -51,9 +53,9 @@ def test_power_down_takes_the_supply(talker: Talker) -> None:
         assert board.hello().status is Status.OK
 
 
-def test_stop(medium: str, start: Start, tmp_path) -> None:
+def test_stop(medium: str, start: Start, tmp_path: Path) -> None:
     """Within 200 ms of the board's time, in the check as in a pass; PROGRESS comes a few times a second meanwhile."""
-    with start(f"uno-{medium}", part_with(medium, tmp_path, numbered(OLD, 1))) as board:
+    with start(f"uno-{medium}", part_with(medium, tmp_path, numbered(OLD, 1)), "real") as board:
         for after in (Op.PROGRESS, Op.TEXT):
             sent: list[float] = []
 
