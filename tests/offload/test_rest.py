@@ -8,8 +8,8 @@ from pathlib import Path
 from host_sdk.link.frame import Frame
 from host_sdk.sim.part import SdCard
 from host_sdk.spec.protocol import Op, Status
-from tests.offload.conftest import OLD, Start, card_with, part_with
-from tests.offload.images import numbered
+from tests.offload.conftest import FILE_BLOCKS, OLD, Start, card_with, part_with
+from tests.offload.images import long_image, numbered
 from tests.offload.talker import Talker
 
 
@@ -54,8 +54,9 @@ def test_power_down_takes_the_supply(talker: Talker) -> None:
 
 
 def test_stop(medium: str, start: Start, tmp_path: Path) -> None:
-    """Within 200 ms of the board's time, in the check as in a pass; PROGRESS comes a few times a second meanwhile."""
-    with start(f"uno-{medium}", part_with(medium, tmp_path, numbered(OLD, 1)), "real") as board:
+    """Within 200 ms of the board's time; PROGRESS comes a few times a second meanwhile."""
+    slow = numbered(long_image(2, FILE_BLOCKS), 1)
+    with start(f"uno-{medium}", part_with(medium, tmp_path, slow), "real") as board:
         for after in (Op.PROGRESS, Op.TEXT):
             sent: list[float] = []
 
