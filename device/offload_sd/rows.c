@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arena.h"
+#include "context.h"
 #include "image.h"
 #include "rows_dot.h"
 #include "stream.h"
@@ -85,7 +86,7 @@ static uint8_t *finish_row(uint8_t *out, uint16_t sum) {
 }
 
 /* The first layer: its columns for every hash, then the biases. */
-static void pass_first(const uint8_t *context) {
+static void pass_first(void) {
     stream_seek(image.first);
     begin_layer(true);
     uint16_t *sums = (uint16_t *)ARENA;
@@ -95,7 +96,7 @@ static void pass_first(const uint8_t *context) {
         text_query_add(*byte, add_query);
     text_query_add(' ', add_query);
     if (image.kind == KIND_CHARACTER)
-        text_context(context, image.context_length, add_context);
+        context_hashes(add_context);
     stream_seek(image.pass);
     uint8_t *out = ARENA;
     for (uint16_t left = layer.rows; left; left--)
@@ -115,9 +116,9 @@ static void pass_layer(const uint8_t *in, bool wide, uint8_t *out) {
     }
 }
 
-const int16_t *rows_pass(const uint8_t *context) {
+const int16_t *rows_pass(void) {
     stream_layer = 1;
-    pass_first(context);
+    pass_first();
     uint8_t *in = ARENA;
     while (stream_layer != image.layers) {
         bool wide = !(layer.flags & LAYER_SATURATE);
