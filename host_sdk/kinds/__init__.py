@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from host_sdk.boards import Avr, Board, Cpm
+from host_sdk.boards import BOARDS, Avr, Board, Cpm, Offload
 from host_sdk.kinds.avr import AvrKind
 from host_sdk.kinds.cpm import CpmKind
 from host_sdk.kinds.kind import How, Kind, Packed
+from host_sdk.kinds.offload import OffloadKind
 from host_sdk.model.model import Model
 
 __all__ = ["KINDS", "MEMORIES", "How", "Kind", "Packed", "fitted", "kind_of", "model_room"]
 
-KINDS: dict[type[Board], type[Kind]] = {Avr: AvrKind, Cpm: CpmKind}
+KINDS: dict[type[Board], type[Kind]] = {Avr: AvrKind, Offload: OffloadKind, Cpm: CpmKind}
 """The kind of each class of records."""
-MEMORIES = tuple(dict.fromkeys(memory for kind in KINDS.values() for memory in kind.memories))
-"""All places where models can be put."""
 
 
 def kind_of(board: Board) -> Kind:
@@ -21,8 +20,12 @@ def kind_of(board: Board) -> Kind:
     return KINDS[type(board)](board)
 
 
-def model_room(board: Board) -> int:
-    """Bytes that a packed model may take on a board."""
+MEMORIES = tuple(dict.fromkeys(memory for board in BOARDS.values() for memory in kind_of(board).memories))
+"""All places where models can be put."""
+
+
+def model_room(board: Board) -> int | None:
+    """Bytes that a packed model may take on a board; None where that is a matter of its card or chip."""
     return kind_of(board).room
 
 
