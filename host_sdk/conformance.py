@@ -119,7 +119,7 @@ class BenchResult:
     ms_per_char: dict[str, float | None]
     query_cycles: dict[str, float | None]
     first_char_cycles: dict[str, float | None]  # query encoding and first pass
-    flash_bytes: int | None  # runtime and image; None where there is no flash
+    flash_bytes: int | None  # runtime, and the image if it lies there too; None where there is no flash
     model_bytes: int
     sram_bytes: int | None  # None where the runtime has no memory of its own apart from tpa_bytes
     stack_bytes: int
@@ -199,7 +199,7 @@ def measure(
         },
         query_cycles=_spread([end.query_cycles for end in ends], counted),
         first_char_cycles=_spread([end.query_cycles + end.first_cycles for end in ends], counted),
-        flash_bytes=info.runtime_bytes + info.model_bytes if tpa is None else None,
+        flash_bytes=info.runtime_bytes + (info.model_bytes if info.model_address else 0) if tpa is None else None,
         model_bytes=info.model_bytes,
         sram_bytes=info.sram_bytes if tpa is None else None,
         stack_bytes=info.stack_bytes,

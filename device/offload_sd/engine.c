@@ -1,8 +1,6 @@
 /* The network on a stream (docs/semantics.md, docs/image-stream.md): lists or rows, then a choice. */
 #include "engine.h"
 
-#include <string.h>
-
 #include "crc.h"
 #include "image.h"
 #include "lists.h"
@@ -10,14 +8,10 @@
 #include "spec.h"
 #include "text.h"
 
-#define CONTEXT_MAX 32
-
-static uint8_t context[CONTEXT_MAX];
 static uint16_t digest;
 static const int16_t *outputs;
 
 void engine_query_begin(void) {
-    memset(context, ' ', sizeof context);
     digest = CRC_START;
     if (image.form == STREAM_ROWS) {
         rows_query_begin();
@@ -44,7 +38,7 @@ void engine_query_end(void) {
 }
 
 uint8_t engine_pass(void) {
-    outputs = image.form == STREAM_ROWS ? rows_pass(context) : lists_pass(context);
+    outputs = image.form == STREAM_ROWS ? rows_pass() : lists_pass();
     const int16_t *next = outputs;
     uint16_t crc = digest;
     int16_t most = *next;
@@ -64,10 +58,6 @@ uint8_t engine_pass(void) {
 
 int16_t engine_output(uint8_t row) { return outputs[row]; }
 
-void engine_context_add(uint8_t character) {
-    uint8_t last = image.context_length - 1;
-    memmove(context, context + 1, last);
-    context[last] = text_lower(character);
-}
+void engine_context_add(uint8_t character) { (void)character; /* context.c has it from the reply */ }
 
 uint16_t engine_digest(void) { return ~digest; }

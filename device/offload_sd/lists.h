@@ -12,7 +12,7 @@ void lists_query_count(uint16_t hash);
 void lists_query_end(void);
 
 /* A pass; the outputs, in order of rows. */
-const int16_t *lists_pass(const uint8_t *context);
+const int16_t *lists_pass(void);
 
 /* lists_push.S. Both take what the stream has next. */
 

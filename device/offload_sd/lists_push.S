@@ -44,13 +44,8 @@
 
 #include "walk.inc"
 
-; C functions may change these.
+; What C functions may change and somebody here needs.
         .macro  SAVE
-        push    r0
-        in      r0, _SFR_IO_ADDR(SREG) ; for T
-        push    r0
-        push    r1
-        push    r18
         push    r19
         push    r20
         push    r21
@@ -73,11 +68,6 @@
         pop     r21
         pop     r20
         pop     r19
-        pop     r18
-        pop     r1
-        pop     r0
-        out     _SFR_IO_ADDR(SREG), r0
-        pop     r0
         lds     left_l, stream_left
         lds     left_h, stream_left + 1
         .endm
@@ -218,11 +208,11 @@ lists_push:
         mov     sums_l, r24
         mov     sums_h, r24
         inc     sums_h
-        bst     flags, 1        ; COUNTS
         mov     scale, r20
         clr     preset
         ldi     n, 1
-        brts    2f
+        sbrc    flags, 1        ; COUNTS
+        rjmp    2f
         ldi     t, PRESET
         mov     preset, t
         clr     scale
@@ -317,7 +307,8 @@ walk:   ld      t, -Z
         mov     XH, done_h
         ld      xl, Y
         ld      xh, X
-        brtc    2f
+        sbrs    flags, 1        ; COUNTS
+        rjmp    2f
         mul     xl, scale
         movw    xl, r0
         rjmp    ready
@@ -353,10 +344,14 @@ narrow: rcall   skip
         mov     XH, sums_h
         clr     YL
         nop
-        NIBBLES add, add, inc
+plus:   NIBBLES add, add, inc
+        sbrc    flags, 6        ; in parts
+        ret
         clr     YL
         mov     n, len
-        NIBBLES sub, sub, dec
+minus:  NIBBLES sub, sub, dec
+        sbrc    flags, 6
+        ret
 column_end:
         pop     records
         dec     records
@@ -407,29 +402,67 @@ slow:   rcall   take
         rjmp    1f
 in_bytes:
         sbiw    left_l, 1
-1:      mov     t, n
+1:      bst     n, 7            ; BYTE_CODE
+        bld     flags, 7
         andi    n, 0x7F
         dec     len
         sub     len, n
-        bst     t, 7            ; BYTE_CODE
         mov     YH, sums_l
         mov     XH, sums_h
-        rcall   slow_list
+        brts    1f
+        tst     xh
+        breq    split
+1:      rcall   slow_list
         com     xh              ; x = -x
         neg     xl
         sbci    xh, -1
         mov     n, len
         rcall   slow_list
-        bst     flags, 1        ; COUNTS
         rjmp    column_end
 
+; A column that a block ends in: each list part by part. T: minus.
+split:  set
+        bld     flags, 6
+        clt
+        rcall   parts
+        set
+        mov     n, len
+        rcall   parts
+        clt
+        bld     flags, 6
+        rjmp    column_end
+parts:  mov     skip_l, n       ; to go
+        clr     YL
+part:   tst     skip_l
+        breq    4f
+        sbiw    left_l, 1
+        brcc    1f
+        rcall   block
+1:      adiw    left_l, 1
+        mov     n, skip_l
+        tst     left_h
+        brne    2f
+        cp      left_l, n
+        brsh    2f
+        mov     n, left_l
+2:      sub     skip_l, n
+        sub     left_l, n
+        sbc     left_h, zero
+        brts    3f
+        rcall   plus
+        rjmp    part
+3:      rcall   minus
+        rjmp    part
+4:      ret
+
 slow_list:
-; enter: n bytes of a list, T in byte code, x
+; enter: n bytes of a list, bit 7 of flags: byte code, x
         clr     YL
         tst     n
         breq    3f
 1:      rcall   take
-        brtc    4f
+        sbrs    flags, 7
+        rjmp    4f
         mov     YL, p
         rjmp    2f
 4:      mul     p, c16

@@ -11,6 +11,6 @@ void rows_query_add(uint8_t byte);
 void rows_query_end(void);
 
 /* A pass; the outputs. */
-const int16_t *rows_pass(const uint8_t *context);
+const int16_t *rows_pass(void);
 
 #endif

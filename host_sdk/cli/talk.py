@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from host_sdk.boards import BOARDS
+from host_sdk.boards import BOARDS, Offload
 from host_sdk.cli.show import ThinkingBar, ctrl_c_calls, print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
@@ -169,15 +169,18 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     if result.tpa_bytes is not None:
         click.echo(f"TPA {result.tpa_bytes} B (model {result.model_bytes} B), {result.stack_bytes} B of stack in it")
     else:
+        where = "beside it" if isinstance(known, Offload) else "in it"
         click.echo(
-            f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
+            f"flash {result.flash_bytes} B (model {result.model_bytes} B {where}), SRAM {result.sram_bytes} B "
             f"and {result.stack_bytes} B of stack"
         )
     if energy:
+        part = f" ({energy.part_uj_per_reply:.0f} of it the card's or chip's)" if energy.part_uj_per_reply else ""
+        lives = ", ".join(f"{name} {days / 365:.1f} years" for name, days in energy.battery_days.items())
         click.echo(
             f"energy, estimated from cycles and datasheet currents: {energy.uj_per_char:.1f} uJ per character, "
-            f"{energy.uj_per_reply:.0f} uJ per reply; at {energy.replies_per_day} replies a day "
-            + ", ".join(f"{name} {days / 365:.1f} years" for name, days in energy.battery_days.items())
+            f"{energy.uj_per_reply:.0f} uJ per reply{part}"
+            + (f"; at {energy.replies_per_day} replies a day {lives}" if lives else "")
         )
 
 

@@ -61,10 +61,13 @@ class OffloadKind(Kind):
         missing = self._lacks_runtime(connection)
         length = len(image.data)
         stages = _Stages(progress, runtime.bytes * missing, length // _BUSY_SHARE, length, length // _BUSY_SHARE)
+        if self._has_usual_part(connection) and self.board.medium is Medium.SD:
+            self._fill(connection, image)  # nobody has put a card in yet
         written = self._bring_runtime(connection, how, stages(0)) if missing else None
         if not _is_there(connection, image):
             self._send(connection, model, image, stages)
             connection.greet()
+        stages(3)(1, 1)
         return FlashResult(
             board=self.board.name,
             model=model.name,
@@ -80,8 +83,8 @@ class OffloadKind(Kind):
 
     def furnish(self, connection: Connection, model: Model) -> None:
         """With the model on the part that nobody has used; a part that a person brings is left alone."""
-        if not _OWN_PART & parse_qs(urlsplit(connection.address).query, keep_blank_values=True).keys():
-            self._fill(cast("AvrBoard", connection.virtual), self.fitted(model))
+        if self._has_usual_part(connection):
+            self._fill(connection, self.fitted(model))
         self._bring_runtime(connection, How(self.memories[0]), None)
 
     def is_outdated(self, hello: Hello) -> bool:
@@ -126,21 +129,25 @@ class OffloadKind(Kind):
             stages(3 if sent else 1)(done, total)
 
         session.upload(Slot.MAIN, image.data, zlib.crc32(image.data), model.name, arrived, busy)
-        stages(3)(1, 1)
 
-    def _fill(self, board: AvrBoard, image: StreamImage) -> None:
-        """Put the image on a part that has nothing."""
+    def _has_usual_part(self, connection: Connection) -> bool:
+        """Whether a virtual board has the card or chip that it has if its address names no other."""
+        options = parse_qs(urlsplit(connection.address).query, keep_blank_values=True)
+        return connection.virtual is not None and not _OWN_PART & options.keys()
+
+    def _fill(self, connection: Connection, image: StreamImage) -> None:
+        """Put a card with the model in an empty socket, or the model on an erased chip."""
+        board = cast("AvrBoard", connection.virtual)
         if self.board.medium is Medium.SD:
             card = board.state / "card.img"
             if not card.exists():
                 card.write_bytes(card_image(image.data))
                 board.insert_card(card)
         else:
-            chip = board.state / "w25q.bin"
-            with chip.open("r+b") as file:
-                if file.read(1) == b"\xff":
-                    file.seek(0)
-                    file.write(image.data)
+            with (board.state / "w25q.bin").open("r+b") as chip:
+                if chip.read(1) == b"\xff":
+                    chip.seek(0)
+                    chip.write(image.data)
 
 
 class _Stages:

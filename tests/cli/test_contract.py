@@ -215,7 +215,7 @@ def test_boards_json() -> None:
     shown = one_line_of_json(ulm("boards", "--json").out)
     assert {"uno", "lilypad"} <= {row["name"] for row in shown}
     for row in shown:
-        assert list(row) == ["name", "title", "mcu", "clock_hz", "baud", "model_bytes", "virtual"]
+        assert list(row) == ["name", "title", "mcu", "clock_hz", "baud", "model_bytes", "memories", "virtual"]
 
 
 def test_models_json() -> None:
