@@ -19,9 +19,12 @@ typedef struct {
     uint8_t zero;
 } shape_t;
 
-static void clear_counts(void) { memset(PAGE(A_LOW), 0, 512); }
+static void clear_counts(uint16_t mask) {
+    memset(PAGE(A_LOW), 0, mask + 1);
+    memset(PAGE(A_LOW + 1), 0, mask + 1);
+}
 
-void lists_query_begin(void) { clear_counts(); }
+void lists_query_begin(void) { clear_counts(image.query_mask); }
 
 void lists_query_count(uint16_t hash) { PAGE(A_LOW)[hash & image.query_mask]++; }
 
@@ -73,7 +76,7 @@ const int16_t *lists_pass(void) {
     stream_layer = 1;
     stream_seek(image.pass);
     if (image.kind == KIND_CHARACTER) {
-        clear_counts();
+        clear_counts(image.context_mask);
         context_hashes(count_context);
         lists_start(B_LOW, INPUT_SCALE);
         push_buckets(image.context_mask, INPUT_SCALE);

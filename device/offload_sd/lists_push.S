@@ -344,10 +344,14 @@ narrow: rcall   skip
         mov     XH, sums_h
         clr     YL
         nop
-        NIBBLES add, add, inc
+plus:   NIBBLES add, add, inc
+        sbrc    flags, 6        ; in parts
+        ret
         clr     YL
         mov     n, len
-        NIBBLES sub, sub, dec
+minus:  NIBBLES sub, sub, dec
+        sbrc    flags, 6
+        ret
 column_end:
         pop     records
         dec     records
@@ -405,13 +409,51 @@ in_bytes:
         sub     len, n
         mov     YH, sums_l
         mov     XH, sums_h
-        rcall   slow_list
+        brts    1f
+        tst     xh
+        breq    split
+1:      rcall   slow_list
         com     xh              ; x = -x
         neg     xl
         sbci    xh, -1
         mov     n, len
         rcall   slow_list
         rjmp    column_end
+
+; A column that a block ends in: each list part by part. T: minus.
+split:  set
+        bld     flags, 6
+        clt
+        rcall   parts
+        set
+        mov     n, len
+        rcall   parts
+        clt
+        bld     flags, 6
+        rjmp    column_end
+parts:  mov     skip_l, n       ; to go
+        clr     YL
+part:   tst     skip_l
+        breq    4f
+        sbiw    left_l, 1
+        brcc    1f
+        rcall   block
+1:      adiw    left_l, 1
+        mov     n, skip_l
+        tst     left_h
+        brne    2f
+        cp      left_l, n
+        brsh    2f
+        mov     n, left_l
+2:      sub     skip_l, n
+        sub     left_l, n
+        sbc     left_h, zero
+        brts    3f
+        rcall   plus
+        rjmp    part
+3:      rcall   minus
+        rjmp    part
+4:      ret
 
 slow_list:
 ; enter: n bytes of a list, bit 7 of flags: byte code, x
