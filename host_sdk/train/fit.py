@@ -15,8 +15,8 @@ import numpy as np
 from host_sdk.boards import BOARDS, Avr, Board, Cpm, Medium, Offload, board_named
 from host_sdk.errors import FitError
 from host_sdk.model.model import Layer, Model
-from host_sdk.pack.cpm import pack_cpm
 from host_sdk.pack.card import LEAST_CAPACITY, MARKS_BYTES, RECORD_BYTES
+from host_sdk.pack.cpm import pack_cpm
 from host_sdk.pack.image import pack
 from host_sdk.pack.stream import pack_stream
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN
