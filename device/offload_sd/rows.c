@@ -112,13 +112,17 @@ static void pass_first(void) {
 }
 
 static void pass_layer(const uint8_t *in, bool wide, uint8_t *out) {
+    uint8_t step = (uint8_t)(8 / layer.bits) << wide; /* bytes of activations for one of weights */
     for (uint16_t rows = layer.rows; rows; rows--) {
         uint16_t sum = next_word();
         const uint8_t *x = in;
-        for (uint16_t left = stride, part; left; left -= part) {
-            part = take_part(left);
-            sum = rows_dot(sum, x, part, (uint8_t)(layer.bits | wide));
-            x += part * (8 / layer.bits) << wide;
+        for (uint16_t left = stride;;) {
+            uint16_t part = take_part(left);
+            sum = rows_dot(sum, x, part, layer.bits | wide);
+            left -= part;
+            if (!left)
+                break;
+            x += part * step;
         }
         out = finish_row(out, sum);
     }

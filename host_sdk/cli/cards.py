@@ -107,7 +107,7 @@ def _fill_folder(folder: Path, data: bytes, capacity: int | None) -> int:
             with path.open("r+b" if keeps else "wb") as file:
                 file.write(contents)
         except OSError as error:
-            raise FileError(f"Cannot write {path}: {error.strerror}. Is the card locked?") from None
+            raise FileError(f"Cannot write {path}: {error.strerror}; unlock the card, or take another.") from None
     return needed
 
 

@@ -12,6 +12,7 @@ from host_sdk.errors import FileError
 from host_sdk.pack.card import SLOT_NAMES
 from host_sdk.pack.stream import describe
 from host_sdk.pack.volume import Volume
+from host_sdk.spec import container
 from host_sdk.spec.stream import HEADER_BYTES, MAGIC
 
 _ENDING = ".ULB"
@@ -53,7 +54,7 @@ def is_medium(path: Path) -> bool:
             start = file.read(512)
     except OSError:
         return False
-    return start.startswith(_MARK) or start[510:] == b"\x55\xaa"
+    return not start.startswith(container.MAGIC) and (start.startswith(_MARK) or start[510:] == b"\x55\xaa")
 
 
 def contents(path: Path) -> Contents:
@@ -90,6 +91,8 @@ def _folder(folder: Path) -> Contents:
         if path.suffix.upper() == _ENDING and path.is_file():
             with path.open("rb") as file:
                 places.append(_place(file, path.name.upper(), 0, path.stat().st_size, None))
+    if not places:
+        raise FileError(f"{folder} is a folder without model images ({_ENDING}); name a file, or the folder of a card.")
     return Contents("folder", _chosen(places))
 
 

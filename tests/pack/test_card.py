@@ -187,5 +187,5 @@ def test_what_info_looks_at_as_a_medium(tmp_path: Path) -> None:
     assert is_medium(tmp_path)
     assert is_medium(saved(tmp_path / "a.ulb", MODEL))
     assert is_medium(saved(tmp_path / "a.img", card_image(MODEL)))
-    assert not is_medium(saved(tmp_path / "a.ulm", b"\x89ULM\r\n\x1a\n" + bytes(600)))
+    assert not is_medium(saved(tmp_path / "a.ulm", b"\x89ULM\r\n\x1a\n".ljust(510) + b"\x55\xaa"))
     assert not is_medium(tmp_path / "absent")
