@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from host_sdk.errors import FileError
+from host_sdk.errors import FileError, FitError
 from host_sdk.model.crc import crc16
 from host_sdk.model.model import Layer, Model
 from host_sdk.spec import micropython as spec
 from host_sdk.spec.container import Kind
+from host_sdk.spec.image import MAX_CLASSES
 from host_sdk.spec.protocol import MAX_QUERY
 
 _FORMATS = {1: "B", 2: "H", 4: "I"}
@@ -42,7 +43,12 @@ class PythonImage:
 
 
 def pack_python(model: Model) -> PythonImage:
-    """The image of a model; every model fits its form."""
+    """The image of a model. FitError when it has more classes than the protocol counts."""
+    if model.classes > MAX_CLASSES:
+        raise FitError(
+            f"The model chooses among {model.classes} replies; the runtime counts at most {MAX_CLASSES}. "
+            "Train it with fewer distinct replies."
+        )
     name = model.name.encode("ascii", "replace")[:15]
     texts = bytes((len(name),)) + name
     charset_at = spec.HEADER_BYTES + len(texts)
