@@ -1,6 +1,7 @@
 """pyserial's handler of `sim://` addresses: a virtual board that looks like any serial port.
 
     sim://uno?state=DIR&blank&pace=real
+    sim://uno-sd?card=FILE&latency=cheap&seed=3
     sim://cpm?state=DIR&clock=7372800&slow=5
 
 What the options mean is in docs/virtual-boards.md. pyserial finds this module once "host_sdk.link" is in
@@ -11,23 +12,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import serial
 from platformdirs import user_state_path
 
-from host_sdk.boards import Avr, Board, Cpm, board_named
+from host_sdk.boards import Avr, Board, Cpm, Medium, Offload, board_named
 from host_sdk.errors import PortError, UsageError
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import AvrBoard
     from host_sdk.sim.cpm_board import CpmBoard
+    from host_sdk.sim.part import Part
 
 _OPTIONS = ("state", "blank", "pace")
 _CPM_OPTIONS = ("clock", "tpa", "run", "seven_bit", "slow", "disk")
+_CARD_OPTIONS = ("card", "kind", "latency", "seed")
+_CHIP_OPTIONS = ("flash", "chip", "latency", "seed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ def parse_address(url: str) -> SimAddress:
     """What a `sim://` address asks for; UsageError when it names an unknown board or option."""
     parts = urlsplit(url)
     board = board_named(parts.netloc)
-    own = _CPM_OPTIONS if isinstance(board, Cpm) else ()
+    own = _own_options(board)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
         if name not in (*_OPTIONS, *own):
@@ -59,6 +63,14 @@ def parse_address(url: str) -> SimAddress:
         pace=options.get("pace", "warp"),
         options={name: value for name, value in options.items() if name in own},
     )
+
+
+def _own_options(board: Board) -> tuple[str, ...]:
+    if isinstance(board, Cpm):
+        return _CPM_OPTIONS
+    if isinstance(board, Offload):
+        return _CHIP_OPTIONS if board.medium is Medium.FLASH else _CARD_OPTIONS
+    return ()
 
 
 def serial_class_for_url(url: str) -> tuple[str, type[Serial]]:
@@ -82,7 +94,7 @@ class Serial(serial.Serial):
         """Switches the board on. PortError when another program has it, MissingError without its simulator."""
         if self.is_open:
             raise serial.SerialException("Port is already open.")
-        self.board = _switch_on(parse_address(str(self.port)))
+        self.board = _switch_on(str(self.port))
         self.portstr = self.board.tty
         try:
             super().open()
@@ -132,7 +144,8 @@ class Serial(serial.Serial):
         return True
 
 
-def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard:
+def _switch_on(url: str) -> AvrBoard | CpmBoard:
+    address = parse_address(url)
     if isinstance(address.board, Cpm):
         from host_sdk.sim.cpm_board import CpmBoard, Options
 
@@ -149,7 +162,26 @@ def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard:
     from host_sdk.sim.avr_board import AvrBoard
 
     assert isinstance(address.board, Avr)
-    return AvrBoard(address.board, address.state, blank=address.blank, pace=address.pace, hold=True)
+    return AvrBoard(address.board, address.state, blank=address.blank, pace=address.pace, hold=True, part=part_of(url))
+
+
+def part_of(url: str) -> Part | None:
+    """The part on the SPI bus of a virtual board, as its address wants it; None for boards without."""
+    address = parse_address(url)
+    if not isinstance(address.board, Offload):
+        return None
+    from host_sdk.sim.part import FlashChip, SdCard, usual_part
+
+    given = address.options
+    part = usual_part(address.board, address.state)
+    changes: dict[str, Any] = {name: given[name] for name in ("kind", "chip", "latency") if name in given}
+    if "seed" in given:
+        changes["seed"] = int(_number(given, "seed"))
+    if isinstance(part, SdCard) and "card" in given:
+        changes["file"] = Path(given["card"]) if given["card"] else None
+    if isinstance(part, FlashChip) and given.get("flash"):
+        changes["file"] = Path(given["flash"])
+    return replace(part, **changes)
 
 
 def _number(options: Mapping[str, str], name: str) -> float:

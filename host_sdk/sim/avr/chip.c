@@ -3,6 +3,7 @@
 #include "counters.h"
 #include "eeprom.h"
 #include "pins.h"
+#include "spi.h"
 #include "store.h"
 #include "uart.h"
 
@@ -104,6 +105,7 @@ void chip_reset(enum reset_cause cause) {
     uart_reset();
     eeprom_reset();
     pins_reset();
+    spi_reset(); /* after the chip select, which may have cut a byte */
     store_save();
     chip_counters.resets++;
 }
