@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from host_sdk.boards import BOARDS
+from host_sdk.boards import AVR_BOARDS, BOARDS
 from host_sdk.errors import FileError, PortError, UsageError
 from host_sdk.sim.avr_board import AvrBoard
 from host_sdk.sim.part import CHIPS, FlashChip
 from tests.sim.bus import Bus
 
+FLASHROM = shutil.which("flashrom", path=f"{os.environ['PATH']}:/usr/sbin")
 CONTENT = random.Random(1).randbytes(1 << 20)
 
 
@@ -53,6 +57,30 @@ def test_identification(bus: Callable[..., Bus], tmp_path: Path, name: str, jede
     assert chip.command(b"\x9f", 3).hex() == jedec
     assert (tmp_path / "new.bin").stat().st_size == CHIPS[name]
     assert chip.command(at(0x03, 0x1234), 4) == b"\xff" * 4
+
+
+@pytest.mark.skipif(FLASHROM is None, reason="flashrom is not installed")
+def test_flashrom_programs_the_chip(firmware: Callable[..., bytes], file: Path, tmp_path: Path) -> None:
+    """Unmodified flashrom, through a firmware that is a programmer of its kind."""
+    state, wanted, layout = tmp_path / "board", tmp_path / "wanted.bin", tmp_path / "layout"
+    content = bytearray(CONTENT)
+    content[0x10000:0x12000] = random.Random(6).randbytes(0x2000)
+    wanted.write_bytes(content)
+    layout.write_text("00010000:00011fff part\n")
+    state.mkdir()
+    uno = AVR_BOARDS["uno"]
+    (state / "flash.bin").write_bytes(firmware(uno, "serprog").ljust(uno.flash_bytes, b"\xff"))
+    with AvrBoard(uno, state, part=FlashChip(file, "w25q80"), pace="fast") as board:
+        programmer = ["-p", f"serprog:dev={board.tty}:{uno.baud}", "-c", "W25Q80.V"]
+        region = ["-l", str(layout), "-i", "part", "--noverify-all", "-w", str(wanted)]
+        done = subprocess.run(
+            [str(FLASHROM), *programmer, *region], capture_output=True, text=True, timeout=60, check=False
+        )
+        counters = board.counters()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "VERIFIED" in done.stdout
+    assert file.read_bytes() == content
+    assert (counters.part_erases, counters.part_writes, counters.part_ignored) == (2, 32, 0)
 
 
 def test_no_chip(bus: Callable[..., Bus], tmp_path: Path) -> None:
