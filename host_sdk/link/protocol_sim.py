@@ -3,6 +3,7 @@
     sim://uno?state=DIR&blank&pace=real
     sim://uno-sd?card=FILE&latency=cheap&seed=3
     sim://cpm?state=DIR&clock=7372800&slow=5
+    sim://micropython?heap=64
 
 What the options mean is in docs/virtual-boards.md. pyserial finds this module once "host_sdk.link" is in
 `serial.protocol_handler_packages`.
@@ -20,16 +21,18 @@ from urllib.parse import parse_qsl, urlsplit
 import serial
 from platformdirs import user_state_path
 
-from host_sdk.boards import Avr, Board, Cpm, Medium, Offload, board_named
+from host_sdk.boards import Avr, Board, Cpm, Medium, Offload, Python, board_named
 from host_sdk.errors import PortError, UsageError
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import AvrBoard
     from host_sdk.sim.cpm_board import CpmBoard
     from host_sdk.sim.part import Part
+    from host_sdk.sim.python_board import PythonBoard
 
 _OPTIONS = ("state", "blank", "pace")
 _CPM_OPTIONS = ("clock", "tpa", "run", "seven_bit", "slow", "disk")
+_PYTHON_OPTIONS = ("heap",)
 _CARD_OPTIONS = ("card", "kind", "latency", "seed")
 _CHIP_OPTIONS = ("flash", "chip", "latency", "seed")
 
@@ -68,6 +71,8 @@ def parse_address(url: str) -> SimAddress:
 def _own_options(board: Board) -> tuple[str, ...]:
     if isinstance(board, Cpm):
         return _CPM_OPTIONS
+    if isinstance(board, Python):
+        return _PYTHON_OPTIONS
     if isinstance(board, Offload):
         return _CHIP_OPTIONS if board.medium is Medium.FLASH else _CARD_OPTIONS
     return ()
@@ -88,7 +93,7 @@ class Serial(serial.Serial):
     nothing.
     """
 
-    board: AvrBoard | CpmBoard  # while the port is open
+    board: AvrBoard | CpmBoard | PythonBoard  # while the port is open
 
     def open(self) -> None:
         """Switches the board on. PortError when another program has it, MissingError without its simulator."""
@@ -144,7 +149,7 @@ class Serial(serial.Serial):
         return True
 
 
-def _switch_on(url: str) -> AvrBoard | CpmBoard:
+def _switch_on(url: str) -> AvrBoard | CpmBoard | PythonBoard:
     address = parse_address(url)
     if isinstance(address.board, Cpm):
         from host_sdk.sim.cpm_board import CpmBoard, Options
@@ -159,6 +164,11 @@ def _switch_on(url: str) -> AvrBoard | CpmBoard:
             **({"disk_kb": int(_number(given, "disk"))} if "disk" in given else {}),
         )
         return CpmBoard(address.board, address.state, blank=address.blank, pace=address.pace, options=options)
+    if isinstance(address.board, Python):
+        from host_sdk.sim.python_board import PythonBoard
+
+        heap_kb = int(_number(address.options, "heap")) if "heap" in address.options else None
+        return PythonBoard(address.board, address.state, blank=address.blank, pace=address.pace, heap_kb=heap_kb)
     from host_sdk.sim.avr_board import AvrBoard
 
     assert isinstance(address.board, Avr)

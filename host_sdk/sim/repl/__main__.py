@@ -109,6 +109,7 @@ def main(words: Sequence[str]) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     machine = Microbit(*words[1:]) if words[0] == "microbit" else Machine(words[1:])
     board = Board(machine)
+    machine.await_output()
     tell(board.tty)
     try:
         board.work()

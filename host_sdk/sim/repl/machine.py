@@ -99,6 +99,10 @@ class Machine:
             self._start()
             return _SOFT_REBOOT + (self._enter_raw() if self.raw else b"")
 
+    def await_output(self) -> None:
+        """Until it has something to say: it has started."""
+        select.select([self.fd], [], [], _START_S)
+
     def reset(self) -> None:
         """As if the supply had been cut."""
         self.stop()
