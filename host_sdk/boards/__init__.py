@@ -91,6 +91,8 @@ class Python(Board):
     """A board with MicroPython or CircuitPython. Its clock is the one its times are counted with: microseconds."""
 
     heap_bytes: int  # of the virtual one, as on a small board
+    disk_bytes: int  # of its file system, likewise
+    runtime_bytes: int  # that the runtime takes of them, about
 
 
 _8MHZ_3V3 = Currents(active=3.7, idle=0.69, power_down=0.0001)  # between the curves for 3 V and 5 V
@@ -181,11 +183,12 @@ OFFLOAD_BOARDS: dict[str, Offload] = {
 
 _CPM = Cpm("cpm", "CP/M machine", "z80", 4_000_000, 9_600, tpa_bytes=0xE400 - 0x0100)  # a system of 64K
 
+MICROBIT = "microbit"
 PYTHON_BOARDS: dict[str, Python] = {
     board.name: board
     for board in (
-        Python("micropython", "MicroPython board", "any", 1_000_000, 115_200, heap_bytes=190 << 10),  # a Pico's
-        Python("microbit", "BBC micro:bit", "nrf51822", 1_000_000, 115_200, heap_bytes=9_328),
+        Python("micropython", "MicroPython board", "any", 1_000_000, 115_200, 190 << 10, 1408 << 10, 32 << 10),  # a Pico
+        Python(MICROBIT, "BBC micro:bit", "nrf51822", 1_000_000, 115_200, 9_328, 15_104, 7_600),
     )
 }
 
