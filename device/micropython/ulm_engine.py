@@ -1,4 +1,4 @@
-"""Sparse integer network (docs/semantics.md): one pass after another, the outputs of each bit by bit as on every board."""
+"""Sparse integer network (docs/semantics.md): one pass after another, every output as on every other board."""
 
 import gc
 
