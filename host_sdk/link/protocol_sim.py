@@ -3,6 +3,7 @@
     sim://uno?state=DIR&blank&pace=real
     sim://uno-sd?card=FILE&latency=cheap&seed=3
     sim://cpm?state=DIR&clock=7372800&slow=5
+    sim://esp32s3?state=DIR&boot=rom&spi=FILE
 
 What the options mean is in docs/virtual-boards.md. pyserial finds this module once "host_sdk.link" is in
 `serial.protocol_handler_packages`.
@@ -20,18 +21,20 @@ from urllib.parse import parse_qsl, urlsplit
 import serial
 from platformdirs import user_state_path
 
-from host_sdk.boards import Avr, Board, Cpm, Medium, Offload, board_named
+from host_sdk.boards import ESP_BOARDS, Avr, Board, Cpm, Esp, Medium, Offload, board_named
 from host_sdk.errors import PortError, UsageError
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import AvrBoard
     from host_sdk.sim.cpm_board import CpmBoard
+    from host_sdk.sim.esp_board import EspBoard
     from host_sdk.sim.part import Part
 
 _OPTIONS = ("state", "blank", "pace")
 _CPM_OPTIONS = ("clock", "tpa", "run", "seven_bit", "slow", "disk")
 _CARD_OPTIONS = ("card", "kind", "latency", "seed")
 _CHIP_OPTIONS = ("flash", "chip", "latency", "seed")
+_ESP_OPTIONS = ("boot", "manual", "size", "spi", "chip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class SimAddress:
 def parse_address(url: str) -> SimAddress:
     """What a `sim://` address asks for; UsageError when it names an unknown board or option."""
     parts = urlsplit(url)
-    board = board_named(parts.netloc)
+    board = ESP_BOARDS.get(parts.netloc) or board_named(parts.netloc)
     own = _own_options(board)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
@@ -68,6 +71,8 @@ def parse_address(url: str) -> SimAddress:
 def _own_options(board: Board) -> tuple[str, ...]:
     if isinstance(board, Cpm):
         return _CPM_OPTIONS
+    if isinstance(board, Esp):
+        return _ESP_OPTIONS
     if isinstance(board, Offload):
         return _CHIP_OPTIONS if board.medium is Medium.FLASH else _CARD_OPTIONS
     return ()
@@ -85,10 +90,10 @@ class Serial(serial.Serial):
     """A serial port whose far end is a virtual board, switched on by opening and off by closing.
 
     Opening starts the board. Raising DTR again resets an AVR board, and does nothing to a CP/M machine; RTS does
-    nothing.
+    nothing. An Espressif chip has both at the usual two transistors.
     """
 
-    board: AvrBoard | CpmBoard  # while the port is open
+    board: AvrBoard | CpmBoard | EspBoard  # while the port is open
 
     def open(self) -> None:
         """Switches the board on. PortError when another program has it, MissingError without its simulator."""
@@ -115,13 +120,17 @@ class Serial(serial.Serial):
 
     def _update_dtr_state(self) -> None:
         """A rising edge of DTR resets an AVR board. Not while opening, which resets it anyway."""
-        if self.is_open:
+        if isinstance(self.board.board, Esp):
+            self.board.lines(self.dtr, self.rts)
+        elif self.is_open:
             if self.dtr and not self._dtr_was and isinstance(self.board.board, Avr):
                 self.board.reset()
             self._dtr_was = self.dtr
 
     def _update_rts_state(self) -> None:
-        """RTS is not connected on these boards."""
+        """RTS is not connected, except on boards with an Espressif chip."""
+        if isinstance(self.board.board, Esp):
+            self.board.lines(self.dtr, self.rts)
 
     @property
     def cts(self) -> bool:
@@ -144,7 +153,9 @@ class Serial(serial.Serial):
         return True
 
 
-def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard:
+def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard | EspBoard:
+    if isinstance(address.board, Esp):
+        return _switch_on_esp(address.board, address)
     if isinstance(address.board, Cpm):
         from host_sdk.sim.cpm_board import CpmBoard, Options
 
@@ -164,6 +175,20 @@ def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard:
     return AvrBoard(
         address.board, address.state, blank=address.blank, pace=address.pace, hold=True, part=_part(address)
     )
+
+
+def _switch_on_esp(board: Esp, address: SimAddress) -> EspBoard:
+    from host_sdk.sim.esp_board import EspBoard, EspOptions
+
+    given = address.options
+    options = EspOptions(
+        boot=given.get("boot", "app"),
+        manual="manual" in given,
+        flash_bytes=round(_number(given, "size") * (1 << 20)) if "size" in given else None,
+        spi=Path(given["spi"]) if given.get("spi") else None,
+        **({"chip": given["chip"]} if "chip" in given else {}),
+    )
+    return EspBoard(board, address.state, blank=address.blank, options=options)
 
 
 def _part(address: SimAddress) -> Part | None:
