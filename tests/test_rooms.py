@@ -39,6 +39,12 @@ KEPT_IN = {
     "click": {"cli"},
     "intelhex": {"flash", "sim"},
     "z80": {"sim"},
+    "esptool": {"flash"},
+    "adafruit_blinka": {"flash"},
+    "adafruit_bus_device": {"flash"},
+    "board": {"flash"},
+    "busio": {"flash"},
+    "digitalio": {"flash"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 
