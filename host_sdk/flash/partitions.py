@@ -64,7 +64,7 @@ def parse(data: bytes) -> tuple[Partition, ...]:
 
     The MD5 must be there: a write that was cut off leaves entries without it.
     """
-    entries = []
+    entries: list[Partition] = []
     for at in range(0, len(data) - 31, 32):
         entry = data[at : at + 32]
         if entry.startswith(_MD5) and hashlib.md5(data[:at]).digest() == entry[16:] and entries:
