@@ -168,7 +168,7 @@ def measure(
             active = (after.active_cycles - before.active_cycles) / len(queries)
     info = session.info()
     passes = sum(end.passes for end in ends)
-    counted = (HelloFlag.CYCLES in hello.flags or meter is not None) and passes > 0
+    counted = passes > 0 and (HelloFlag.CYCLES in hello.flags or any(end.cycles for end in ends))
     mean = sum(end.cycles for end in ends) / passes if counted else None
     most = max(end.max_cycles for end in ends) if counted else None
     per_ms = hello.clock_hz / 1000

@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "host_sdk"
 DOORS: dict[str, set[str]] = {
     "cli": {"report", "data", "device"},
     "report": {"device", "conformance"},
-    "device": {"conformance", "flash"},
+    "device": {"kinds"},
+    "kinds": {"conformance", "flash"},
     "conformance": {"link"},
     "flash": {"link"},
     "link": {"sim"},

@@ -2,7 +2,15 @@
 #ifndef SERVICE_H
 #define SERVICE_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 /* Checks the model and greets; then serves for ever. */
 void service_run(void) __attribute__((noreturn));
+
+/* With TAPE_STREAM, while a request is answered: sends PROGRESS, four times a second at most; and
+ * whether STOP has come. Both do nothing while a line is answered that a person typed. */
+void service_progress(uint8_t layer, uint32_t done, uint32_t total);
+bool service_stopped(void);
 
 #endif

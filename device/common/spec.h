@@ -115,6 +115,20 @@
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
 #define SPEC_SUM 0xA6EA
+#define FAULT_NO_CARD 1
+#define FAULT_CARD_SILENT 2
+#define FAULT_READ 3
+#define FAULT_WRITE 4
+#define FAULT_NOT_FAT 5
+#define FAULT_EXFAT 6
+#define FAULT_FRAGMENTED 7
+#define FAULT_NO_FILE 8
+#define FAULT_NO_CHIP 9
+#define FAULT_CHIP_UNKNOWN 0x0A
+#define FAULT_PROTECTED 0x0B
+#define STREAM_MAGIC 0x534D4C55
+#define STREAM_ABI 1
+#define STREAM_HEADER_BYTES 0x40
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

@@ -27,7 +27,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 def info(model: Path, as_json: bool) -> None:
     """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board."""
     from host_sdk.errors import FitError
-    from host_sdk.flash.deploy import fitted, model_room
+    from host_sdk.kinds import fitted, model_room
     from host_sdk.model.engine import safe_query_length
 
     loaded = find_model(model)
@@ -119,7 +119,7 @@ def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output
     Without MODEL the program is ULM.COM.
     For `arduino`: a folder, the library that makes MODEL answer in your own sketch.
     """
-    from host_sdk.flash.deploy import fitted
+    from host_sdk.kinds import fitted
     from host_sdk.pack.arduino import library
     from host_sdk.pack.bits import pack_bits
 
@@ -150,7 +150,7 @@ def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output
 @_json
 def boards(as_json: bool) -> None:
     """List the boards that μLM knows."""
-    from host_sdk.flash.deploy import model_room
+    from host_sdk.kinds import model_room
 
     rows = [
         {
@@ -188,7 +188,7 @@ def ports(as_json: bool) -> None:
 def _pack_cpm(model: Model | None, tpa: int | None, compact: bool, output: Path) -> dict[str, object]:
     """Write an image or a program for CP/M, without a model the runtime; its report."""
     from host_sdk.flash.cpm_files import hex_file, shipped_com
-    from host_sdk.flash.deploy import fitted_com, fitted_cpm
+    from host_sdk.flash.fit import fitted_com, fitted_cpm
 
     board = board_named(_CPM)
     assert isinstance(board, Cpm)

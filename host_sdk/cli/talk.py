@@ -14,7 +14,8 @@ from host_sdk.cli.show import print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
-from host_sdk.flash.deploy import MEMORIES, PROGRAMMERS
+from host_sdk.flash.avrdude import PROGRAMMERS
+from host_sdk.kinds import MEMORIES
 from host_sdk.model.library import find_model
 from host_sdk.pack.queries import read_queries
 from host_sdk.report.energy import estimate
@@ -77,9 +78,13 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 @click.option("--board", metavar="NAME", help="The kind of board, where bootloaders look alike (see `ulm boards`).")
 @click.option("--yes", is_flag=True, help="Replace a foreign program.")
 @click.option("--programmer", type=click.Choice(PROGRAMMERS), default="stk500", show_default=True)
-@click.option("--memory", type=click.Choice(MEMORIES), default="flash", show_default=True, help="Where MODEL goes.")
+@click.option(
+    "--memory", type=click.Choice(MEMORIES), help="Where MODEL goes; without it to the usual place of the board."
+)
 @_json
-def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str, as_json: bool) -> None:
+def flash(
+    address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str | None, as_json: bool
+) -> None:
     """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
 
     Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
@@ -90,13 +95,11 @@ def flash(address: str, model: Path, board: str | None, yes: bool, programmer: s
     if as_json:
         print_json({**asdict(result), "model_crc": f"{result.model_crc:08x}"})
         return
-    place, pages = memory, ""
-    if result.pages_written is None:
-        place = "disk"
-    elif memory == "flash":
+    pages = ""
+    if result.pages_written or result.pages_kept:
         pages = f"; {result.pages_written} pages written, {result.pages_kept} kept"
     click.echo(
-        f"{result.board} now runs {result.model} from {place}: {result.model_bytes} bytes of model, "
+        f"{result.board} now runs {result.model} from {result.memory}: {result.model_bytes} bytes of model, "
         f"{result.runtime_bytes} of runtime{pages}."
     )
 

@@ -99,7 +99,7 @@ class Serial(serial.Serial):
         """Switches the board on. PortError when another program has it, MissingError without its simulator."""
         if self.is_open:
             raise serial.SerialException("Port is already open.")
-        self.board = _switch_on(parse_address(str(self.port)))
+        self.board = _switch_on(str(self.port))
         self.portstr = self.board.tty
         try:
             super().open()
@@ -153,7 +153,8 @@ class Serial(serial.Serial):
         return True
 
 
-def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard | EspBoard:
+def _switch_on(url: str) -> AvrBoard | CpmBoard | EspBoard:
+    address = parse_address(url)
     if isinstance(address.board, Esp):
         return _switch_on_esp(address.board, address)
     if isinstance(address.board, Cpm):
@@ -172,9 +173,7 @@ def _switch_on(address: SimAddress) -> AvrBoard | CpmBoard | EspBoard:
     from host_sdk.sim.avr_board import AvrBoard
 
     assert isinstance(address.board, Avr)
-    return AvrBoard(
-        address.board, address.state, blank=address.blank, pace=address.pace, hold=True, part=_part(address)
-    )
+    return AvrBoard(address.board, address.state, blank=address.blank, pace=address.pace, hold=True, part=part_of(url))
 
 
 def _switch_on_esp(board: Esp, address: SimAddress) -> EspBoard:
@@ -191,8 +190,9 @@ def _switch_on_esp(board: Esp, address: SimAddress) -> EspBoard:
     return EspBoard(board, address.state, blank=address.blank, options=options)
 
 
-def _part(address: SimAddress) -> Part | None:
-    """The part on the board's SPI bus, as its options want it."""
+def part_of(url: str) -> Part | None:
+    """The part on the SPI bus of a virtual board, as its address wants it; None for boards without."""
+    address = parse_address(url)
     if not isinstance(address.board, Offload):
         return None
     from host_sdk.sim.part import FlashChip, SdCard, usual_part

@@ -44,6 +44,7 @@ class Counters:
     part_active: int  # selected and not writing
     part_writing: int  # programming, erasing, writing
     part_asleep: int  # in power-down
+    part_backfed: int  # cycles in which it had no supply, but current through its chip select, driven high
     part_reads: int  # read commands of a flash chip, blocks of a card
     part_writes: int  # pages, blocks
     part_erases: int
@@ -87,6 +88,7 @@ class AvrBoard(VirtualBoard):
     """
 
     board: Avr
+    part: Part | None  # on its SPI bus
 
     def __init__(
         self,
@@ -108,6 +110,7 @@ class AvrBoard(VirtualBoard):
             words = [word for word, wanted in (("hold", hold), ("reset-on-open", reset_on_open)) if wanted]
             if part is None and isinstance(board, Offload):
                 part = usual_part(board, state)
+            self.part = part
             on_bus = part.words() if part else []
             command = [str(runner), str(state), *map(str, numbers), pace, *words, *on_bus]
             self._process = Process(command, board.title, lock)
@@ -164,12 +167,11 @@ class AvrBoard(VirtualBoard):
 
     def insert_card(self, file: Path) -> None:
         """Puts a card into the socket while the board runs. FileError when the image cannot be a card."""
-        check_card(file)
-        self._process.ask(f"insert {file}")
+        self._ask_part(f"insert {check_card(file)}")
 
     def remove_card(self) -> None:
         """Pulls the card out, whatever it is doing; a block that it was writing is left half written."""
-        self._process.ask("remove")
+        self._ask_part("remove")
 
     def fault(self, name: str | None, block: int = 0) -> None:
         """Makes the part fail from now on; None heals it.
@@ -179,12 +181,17 @@ class AvrBoard(VirtualBoard):
         """
         if name is not None and name not in FAULTS:
             raise UsageError(f"There is no fault {name!r}; known: {', '.join(FAULTS)}.")
-        self._process.ask(f"fault {name or 'none'} {block}")
+        self._ask_part(f"fault {name or 'none'} {block}")
 
     def wear(self) -> dict[int, int]:
         """How often each unit was erased (sectors of 4096 bytes) or written (blocks of a card), since switching on."""
         pairs = (word.split(":") for word in self._process.ask("wear").split())
         return {int(unit): int(count) for unit, count in pairs}
+
+    def _ask_part(self, command: str) -> None:
+        if self.part is None:
+            raise UsageError(f"This {self.board.title} has nothing on its SPI bus; start it with part=SdCard(...).")
+        self._process.ask(command)
 
     def _set_millivolts(self, name: str, millivolts: int) -> None:
         if not 0 <= millivolts <= _HIGHEST_MV:

@@ -70,7 +70,10 @@ class FlashChip:
         if not size:
             return []
         if not self.file.exists():
-            self.file.write_bytes(b"\xff" * size)
+            try:
+                self.file.write_bytes(b"\xff" * size)
+            except OSError as error:
+                raise FileError(f"{self.file} cannot be created: {error.strerror}.") from None
         if self.file.stat().st_size != size:
             raise FileError(f"{self.file} has {self.file.stat().st_size} bytes; a {self.chip} has {size}.")
         return _words("flash", self.chip, self, self.file)
@@ -87,13 +90,14 @@ def usual_part(board: Offload, state: Path) -> Part:
     return SdCard(card if card.exists() else None)
 
 
-def check_card(file: Path) -> None:
-    """FileError when a file cannot be the image of a card."""
+def check_card(file: Path) -> Path:
+    """The file; FileError when it cannot be the image of a card."""
     if not file.is_file():
         raise FileError(f"There is no card image {file}.")
     size = file.stat().st_size
     if not size or size % BLOCK:
         raise FileError(f"{file} has {size} bytes; the image of a card is a whole number of blocks of {BLOCK} bytes.")
+    return file
 
 
 def _words(name: str, model: str, part: Part, file: Path | None) -> list[str]:

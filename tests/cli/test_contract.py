@@ -13,7 +13,7 @@ import pytest
 
 from host_sdk.boards import BOARDS
 from host_sdk.conformance import Vector
-from host_sdk.flash.deploy import fitted
+from host_sdk.kinds import fitted
 from host_sdk.model.engine import run
 from host_sdk.model.library import SHIPPED
 from host_sdk.model.model import Model
@@ -33,8 +33,8 @@ BENCH_KEYS = [
     "simulated", "energy",
 ]  # fmt: skip
 FLASH_KEYS = [
-    "board", "model", "model_crc", "model_bytes", "runtime_bytes", "runtime_build", "pages_written", "pages_kept",
-    "seconds_wall",
+    "board", "model", "model_crc", "model_bytes", "memory", "runtime_bytes", "runtime_build", "pages_written",
+    "pages_kept", "seconds_wall",
 ]  # fmt: skip
 INFO_KEYS = [
     "name", "kind", "crc", "shape", "codes", "weights", "nonzero", "query_buckets", "context_buckets",

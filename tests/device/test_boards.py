@@ -9,9 +9,10 @@ import pytest
 from host_sdk.boards import AVR_BOARDS, BOARDS, Avr
 from host_sdk.device import Device
 from host_sdk.errors import UsageError
-from host_sdk.flash.deploy import choose_board, model_room
+from host_sdk.flash.choose import choose_board
 from host_sdk.flash.identify import Resident, parse_identity
 from host_sdk.flash.runtime import shipped_runtime
+from host_sdk.kinds import model_room
 from host_sdk.link.ports import open_port
 from host_sdk.spec.image import FACTS, IDENT, IDENT_ADDRESS, MODEL_ADDRESS
 from tests.conftest import OpenBoard, Prepare

@@ -14,9 +14,9 @@ from host_sdk.boards import board_named
 from host_sdk.conformance import Vector
 from host_sdk.device import Device
 from host_sdk.errors import FitError
-from host_sdk.flash.deploy import model_room
 from host_sdk.flash.memory import Memory
 from host_sdk.flash.runtime import stamp
+from host_sdk.kinds import model_room
 from host_sdk.model.engine import finish, run
 from host_sdk.model.model import Layer, Model, ReplyText
 from host_sdk.model.text import Features, context_counts, query_counts

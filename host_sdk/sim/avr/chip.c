@@ -104,8 +104,8 @@ void chip_reset(enum reset_cause cause) {
     chip->data[REG_MCUSR] = flags | cause;
     uart_reset();
     eeprom_reset();
-    spi_reset();
     pins_reset();
+    spi_reset(); /* after the chip select, which may have cut a byte */
     store_save();
     chip_counters.resets++;
 }

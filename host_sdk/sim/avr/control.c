@@ -68,11 +68,11 @@ static void print_counters(void) {
     fprintf(answers,
             " spi_bytes=%" PRIu64 " spi_early=%" PRIu64 " spi_collisions=%" PRIu64
             " part_powered=%" PRIu64 " part_active=%" PRIu64 " part_writing=%" PRIu64
-            " part_asleep=%" PRIu64 " part_reads=%" PRIu64 " part_writes=%" PRIu64
-            " part_erases=%" PRIu64 " part_ignored=%" PRIu64,
+            " part_asleep=%" PRIu64 " part_backfed=%" PRIu64 " part_reads=%" PRIu64
+            " part_writes=%" PRIu64 " part_erases=%" PRIu64 " part_ignored=%" PRIu64,
             spi_counters.bytes, spi_counters.early, spi_counters.collisions, part->powered,
-            part->active, part->writing, part->asleep, part->reads, part->writes, part->erases,
-            part->ignored);
+            part->active, part->writing, part->asleep, part->backfed, part->reads, part->writes,
+            part->erases, part->ignored);
 }
 
 static void print_memory(const char *name, uint32_t address, uint32_t length) {

@@ -24,7 +24,7 @@ struct memory part_memory;
 
 static const struct part_kind *const KINDS[] = {&part_sd_card, &part_w25q};
 static const struct part_kind *kind;
-static bool switched, switch_closed, selected, powered, asleep;
+static bool switched, switch_closed, select_high, selected, powered, asleep;
 static avr_cycle_count_t write_ends, accounted;
 static uint32_t random_state;
 static uint32_t *wear; /* by unit */
@@ -34,8 +34,11 @@ static uint64_t wear_units;
 static void account(void) {
     avr_cycle_count_t now = chip->cycle, since = accounted;
     accounted = now;
-    if (!powered)
+    if (!powered) {
+        if (part_memory.bytes && select_high)
+            part_counters.backfed += now - since;
         return;
+    }
     avr_cycle_count_t writing = 0;
     if (part_faults.busy || write_ends >= now)
         writing = now - since;
@@ -74,8 +77,11 @@ static void follow_pin(int pin, enum pin_state state) {
         switch_closed = state == PIN_LOW;
         update_supply();
     }
-    if (pin == SELECT_PIN && (state == PIN_LOW) != selected) {
-        account();
+    if (pin != SELECT_PIN)
+        return;
+    account();
+    select_high = state == PIN_HIGH;
+    if ((state == PIN_LOW) != selected) {
         bool whole = spi_whole();
         if (powered)
             kind->select(!selected, whole);
@@ -99,7 +105,7 @@ const char *part_create(const char *name, const char *model, const char *latency
 
 const char *part_insert(const char *path) {
     if (!kind)
-        return "holds nothing that this board has";
+        return "has no place on this board";
     part_remove();
     const char *why = memory_open(&part_memory, path);
     if (!why)

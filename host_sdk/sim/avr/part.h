@@ -42,6 +42,7 @@ struct part_counters {
     uint64_t active;  /* selected and not writing */
     uint64_t writing; /* programming, erasing */
     uint64_t asleep;  /* in the deepest sleep it has */
+    uint64_t backfed; /* without supply, but fed through its chip select */
     uint64_t reads;   /* read commands; blocks of a card */
     uint64_t writes;  /* pages programmed; blocks written */
     uint64_t erases;  /* of any size */

@@ -1,8 +1,9 @@
 /* A serial NOR flash of Winbond's W25Q family: identification, reads, programming, erasing, sleep.
  *
- * Times and commands: datasheets W25Q80DV to W25Q128JV, see docs/virtual-boards.md. What is
- * programmed or erased is in the file at once; supply lost in the middle spoils what was going on.
- * Not modelled: dual and quad transfers, status writes, protection, suspend, SFDP, security pages.
+ * Commands and times: datasheet of the W25Q32JV; erasing the whole chip in proportion to its size.
+ * What is programmed or erased is in the file at once; supply lost in the middle spoils what was
+ * going on. Not modelled: dual and quad transfers, status writes, protection, suspend, SFDP,
+ * security pages.
  */
 #include "chip.h"
 #include "part.h"
@@ -10,8 +11,8 @@
 #include <string.h>
 
 enum { PAGE = 256, SECTOR = 4096, BLOCK_32K = 32768, BLOCK_64K = 65536, FAULT_SHIFT = 9 };
-enum { BUSY = 1, WEL = 2 };             /* status register 1 */
-enum { WAKE_US = 3, POWER_UP_US = 20 }; /* tRES1, tVSL */
+enum { BUSY = 1, WEL = 2 };                                 /* status register 1 */
+enum { WAKE_US = 3, POWER_UP_US = 20, WRITABLE_US = 5000 }; /* tRES1, tVSL, tPUW */
 
 enum command {
     PAGE_PROGRAM = 0x02,
@@ -34,24 +35,24 @@ static const struct model {
     const char *name;
     uint8_t id[3];
     uint8_t megabytes;
-    uint16_t chip_s[2]; /* erasing the whole chip, typical and slowest */
 } MODELS[] = {
-    {"w25q80", {0xEF, 0x40, 0x14}, 1, {2, 6}},
-    {"w25q16", {0xEF, 0x40, 0x15}, 2, {5, 25}},
-    {"w25q32", {0xEF, 0x40, 0x16}, 4, {10, 50}},
-    {"w25q64", {0xEF, 0x40, 0x17}, 8, {20, 100}},
-    {"w25q128", {0xEF, 0x40, 0x18}, 16, {40, 200}},
+    {"w25q80", {0xEF, 0x40, 0x14}, 1},
+    {"w25q16", {0xEF, 0x40, 0x15}, 2},
+    {"w25q32", {0xEF, 0x40, 0x16}, 4},
+    {"w25q64", {0xEF, 0x40, 0x17}, 8},
+    {"w25q128", {0xEF, 0x40, 0x18}, 16},
     /* Two that 3-byte addresses or the third byte of the id cannot handle. */
-    {"w25q256", {0xEF, 0x40, 0x19}, 32, {80, 400}},
-    {"at45db321", {0x1F, 0x27, 0x01}, 4, {10, 50}},
+    {"w25q256", {0xEF, 0x40, 0x19}, 32},
+    {"at45db321", {0x1F, 0x27, 0x01}, 4},
 };
 
 static const struct latency {
     const char *name;
     uint32_t page_us, sector_us, block_32k_us, block_64k_us;
+    uint32_t megabyte_us; /* of erasing the whole chip */
 } LATENCIES[] = {
-    {"typical", 400, 45000, 120000, 150000},
-    {"slow", 3000, 400000, 1600000, 2000000},
+    {"typical", 400, 45000, 120000, 150000, 2500000},
+    {"slow", 3000, 400000, 1600000, 2000000, 12500000},
 };
 
 static const struct model *model;
@@ -61,7 +62,7 @@ static uint8_t command;
 static uint32_t count; /* bytes since chip select, the command included */
 static uint32_t address;
 static bool enabled, asleep, deaf; /* WEL; power-down; not listening until the next select */
-static avr_cycle_count_t listens_at;
+static avr_cycle_count_t listens_at, writable_at;
 
 static uint8_t page[PAGE];
 static uint32_t page_bytes; /* received, even if more than a page */
@@ -106,6 +107,7 @@ static void power(bool on) {
     deaf = true;
     spoilt_bytes = 0;
     listens_at = chip->cycle + part_cycles(POWER_UP_US);
+    writable_at = chip->cycle + part_cycles(WRITABLE_US);
 }
 
 static void write_for(uint64_t cycles, uint32_t at, uint32_t bytes) {
@@ -165,9 +167,10 @@ static void act(void) {
         erase(BLOCK_64K, part_cycles(latency->block_64k_us));
     } else if ((command == ERASE_CHIP || command == ERASE_CHIP_TOO) && count == 1) {
         address = 0;
-        erase(part_memory.size, model->chip_s[latency != LATENCIES] * (uint64_t)chip->frequency);
+        erase(part_memory.size, model->megabytes * part_cycles(latency->megabyte_us));
     } else if (command == WRITE_ENABLE && count == 1) {
-        enabled = true;
+        enabled = chip->cycle >= writable_at;
+        part_counters.ignored += !enabled;
     } else if (command == WRITE_DISABLE && count == 1) {
         enabled = false;
     } else if (command == SLEEP && count == 1) {

@@ -28,6 +28,15 @@ static uint8_t exchange(uint8_t byte) {
     return SPDR;
 }
 
+// The next byte that is not FFh, and a marker.
+static uint8_t awaited(void) {
+    uint8_t got;
+    while ((got = exchange(0xFF)) == 0xFF)
+        ;
+    GPIOR0 = 2;
+    return got;
+}
+
 static volatile uint8_t interrupted;
 
 ISR(SPI_STC_vect) { interrupted = SPDR; }
@@ -39,9 +48,7 @@ static uint8_t read_after(uint8_t cycles, uint8_t first) {
                      "ldi r31, pm_hi8(2f)\n"
                      "sub r30, %1\n"
                      "sbc r31, r1\n"
-                     "rjmp 1f\n"
-                     ".balign 2\n"
-                     "1: out %3, %2\n"
+                     "out %3, %2\n"
                      "ijmp\n" // 2 cycles
                      ".rept 60\n nop\n .endr\n"
                      "2: in %0, %3\n"
@@ -148,6 +155,59 @@ int main(void) {
             put(got);
             break;
         }
+        case 'k': { // a card's command, 6 bytes; answers R1, then what comes after the next FFhs
+            uint8_t frame[6], r1;
+            for (uint8_t at = 0; at < 6; at++)
+                frame[at] = get();
+            for (uint8_t at = 0; at < 6; at++)
+                exchange(frame[at]);
+            GPIOR0 = 1;
+            while ((r1 = exchange(0xFF)) & 0x80)
+                ;
+            put(r1);
+            put(awaited());
+            break;
+        }
+        case 'g': // skip a block and its check; answers what comes after the next FFhs
+            for (uint16_t left = 514; left; left--)
+                exchange(0xFF);
+            GPIOR0 = 1;
+            put(awaited());
+            break;
+        case 'F': { // enable a flash chip for writing, send it a command of COUNT bytes (two bytes,
+                    // low first), wait while it is busy, between markers; answers its status
+            uint16_t count = get();
+            count |= get() << 8;
+            PORTB &= ~SELECT;
+            exchange(0x06);
+            PORTB |= SELECT;
+            PORTB &= ~SELECT;
+            while (count--)
+                exchange(get());
+            PORTB |= SELECT;
+            GPIOR0 = 1;
+            PORTB &= ~SELECT;
+            exchange(0x05);
+            uint8_t status;
+            while ((status = exchange(0xFF)) & 1)
+                ;
+            PORTB |= SELECT;
+            GPIOR0 = 2;
+            put(status);
+            break;
+        }
+        case 'B': { // send a block of zeros; answers the response, when the card is no more busy
+            exchange(0xFE);
+            for (uint16_t left = 514; left; left--)
+                exchange(0x00);
+            uint8_t response = exchange(0xFF);
+            GPIOR0 = 1;
+            while (exchange(0xFF) == 0x00)
+                ;
+            GPIOR0 = 2;
+            put(response);
+            break;
+        }
         case 'R': { // FIRST, CYCLES: answers SPDR as read CYCLES after writing FIRST
             uint8_t first = get();
             put(read_after(get(), first));
@@ -166,6 +226,13 @@ int main(void) {
             GPIOR0 = 1;
             exchange(0xFF);
             GPIOR0 = 2;
+            break;
+        case 'C': // write the next byte and raise chip select in the middle of it
+            SPDR = get();
+            PORTB |= SELECT;
+            while (!(SPSR & _BV(SPIF)))
+                ;
+            SPDR;
             break;
         case 'i': // exchange the next byte by interrupt, asleep; answers what came
             interrupted = 0;

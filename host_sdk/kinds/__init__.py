@@ -1,0 +1,31 @@
+"""Kinds of boards: how each is flashed, what a model may take there, how it is metered. One file for each kind."""
+
+from __future__ import annotations
+
+from host_sdk.boards import Avr, Board, Cpm
+from host_sdk.kinds.avr import AvrKind
+from host_sdk.kinds.cpm import CpmKind
+from host_sdk.kinds.kind import How, Kind, Packed
+from host_sdk.model.model import Model
+
+__all__ = ["KINDS", "MEMORIES", "How", "Kind", "Packed", "fitted", "kind_of", "model_room"]
+
+KINDS: dict[type[Board], type[Kind]] = {Avr: AvrKind, Cpm: CpmKind}
+"""The kind of each class of records."""
+MEMORIES = tuple(dict.fromkeys(memory for kind in KINDS.values() for memory in kind.memories))
+"""All places where models can be put."""
+
+
+def kind_of(board: Board) -> Kind:
+    """The board as one of its kind."""
+    return KINDS[type(board)](board)
+
+
+def model_room(board: Board) -> int:
+    """Bytes that a packed model may take on a board."""
+    return kind_of(board).room
+
+
+def fitted(model: Model, board: Board) -> Packed:
+    """The packed model; FitError with the numbers when the board has no room for it."""
+    return kind_of(board).fitted(model)
