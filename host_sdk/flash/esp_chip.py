@@ -11,9 +11,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
+from host_sdk.boards import ESP_BOARDS
 from host_sdk.errors import BoardError, LinkError, MissingError, PortError, UlmError, UsageError
+from host_sdk.flash.w25q import check_id
 from host_sdk.link.ports import open_port
 
 Progress = Callable[[int, int], None]
@@ -24,7 +26,7 @@ BAUD = 460_800
 """After the stub runs; every USB bridge on such boards can do it."""
 SECTOR = 0x1000
 _ROM_BAUD = 115_200
-_NO_CHIP_IDS = (b"\0\0\0", b"\xff\xff\xff")
+_NO_CHIP = (b"\0\0\0", b"\xff\xff\xff")
 
 
 class EspChip:
@@ -89,10 +91,10 @@ class EspChip:
 
 
 @contextmanager
-def connected(address: str, spi: Pins | None = None, stub: bool = True) -> Iterator[EspChip]:
+def connected(address: str, spi: Pins | Literal["usual"] | None = None, stub: bool = True) -> Iterator[EspChip]:
     """The chip on a port, in its loader; afterwards it starts what is in its flash.
 
-    With `spi` it is attached to a second flash chip on these pins. `stub=False` uses only what is in the chip's ROM,
+    With `spi` it is attached to a second flash chip on these pins, or on the usual ones of its board. `stub=False` uses only what is in the chip's ROM,
     which is slower. MissingError without esptool, PortError when no loader answers, BoardError when the flash chip
     does not answer or the chip refuses, LinkError when the line fails in the middle.
     """
@@ -105,14 +107,15 @@ def connected(address: str, spi: Pins | None = None, stub: bool = True) -> Itera
             esp = _detect(cmds, line, address, esptool)
             if esp.IMAGE_CHIP_ID is None:
                 raise UsageError(f"The chip on {address} is an {esp.CHIP_NAME}, which has no partitions; use an ESP32.")
+            pins = _usual_pins(esp) if spi == "usual" else spi
             if stub:
                 esp = cmds.run_stub(esp)
                 if not address.startswith("sim://"):
                     esp.change_baud(BAUD)
-            cmds.attach_flash(esp, spi_connection=spi)
+            cmds.attach_flash(esp, spi_connection=pins)
             chip = EspChip(esp, cmds.detect_flash_size(esp), listener)
             try:
-                _check_flash(chip, spi)
+                _check_flash(chip, pins)
                 yield chip
             except LinkError:
                 raise
@@ -125,10 +128,17 @@ def connected(address: str, spi: Pins | None = None, stub: bool = True) -> Itera
         line.close()
 
 
+def _usual_pins(esp: Any) -> Pins:
+    for board in ESP_BOARDS.values():
+        if board.chip_id == esp.IMAGE_CHIP_ID:
+            return board.spi_pins
+    raise UsageError(f"Say with --pins CLK,MISO,MOSI,HD,CS where the flash chip is wired to the {esp.CHIP_NAME}.")
+
+
 def _check_flash(chip: EspChip, spi: Pins | None) -> None:
     pins = f" on GPIO {', '.join(map(str, spi))} (CLK, MISO, MOSI, HD, CS)" if spi else ""
-    if chip.jedec_id in _NO_CHIP_IDS:
-        raise BoardError(f"No flash chip answers the {chip.name}{pins}; check its wires and its supply.")
+    if spi or chip.jedec_id in _NO_CHIP:
+        check_id(chip.jedec_id, f"the {chip.name}{pins}")
     if not chip.flash_bytes:
         raise BoardError(
             f"The {chip.name} has a flash chip of unknown size{pins} (JEDEC id {chip.jedec_id.hex(' ')}); use another."

@@ -1,0 +1,82 @@
+"""`ulm provision`: memories that are filled outside of the board they go to."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from host_sdk.boards import board_named
+from host_sdk.cli.show import print_json, progress_bar
+from host_sdk.errors import FileError, UsageError
+from host_sdk.flash.blinka import BUSES, CLOCK_HZ, VIRTUAL
+from host_sdk.flash.esp_chip import Pins
+from host_sdk.flash.provision import ESP, provision_spi_flash
+from host_sdk.kinds import fitted
+from host_sdk.model.library import find_model
+
+_PACKED = ".ulb"
+_PIN_NAMES = ("CLK", "MISO", "MOSI", "HD", "CS")
+
+
+@click.group()
+def provision() -> None:
+    """Fill memories outside of the board they go to."""
+
+
+@provision.command(name="spi-flash")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option(
+    "--bus",
+    required=True,
+    metavar="BUS",
+    help=f"{', '.join(BUSES)} (through Blinka), {ESP}PORT (an Espressif board), or {VIRTUAL}?flash=FILE.",
+)
+@click.option("--cs", "select", metavar="PIN", help="The pin of the chip select, as Blinka calls it.")
+@click.option("--clock", type=click.IntRange(10_000, 60_000_000), default=CLOCK_HZ, show_default=True, help="In Hz.")
+@click.option("--pins", metavar=",".join(_PIN_NAMES), help=f"{ESP}PORT: GPIO numbers, where they are not the usual.")
+@click.option("--for", "board", default="uno-flash", show_default=True, help="The board that the chip goes to.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
+def spi_flash(
+    model: Path, bus: str, select: str | None, clock: int, pins: str | None, board: str, as_json: bool
+) -> None:
+    """Put MODEL on the SPI flash chip wired to BUS, and compare.
+
+    MODEL is a file, a shipped model's name, or an image (.ulb) made by `ulm pack --for uno-flash`. It goes into the
+    half of the chip whose model is older.
+    """
+    if pins and not bus.startswith(ESP):
+        raise UsageError(f"--pins is for `--bus {ESP}PORT`; say --cs for the chip select of other buses.")
+    if model.suffix.lower() == _PACKED:
+        name, image = model.name, _read(model)
+    else:
+        loaded = find_model(model)
+        name, image = loaded.name, fitted(loaded, board_named(board)).data
+    numbers = _pins(pins) if pins else None
+    with progress_bar(f"Writing {name}", as_json) as progress:
+        result = provision_spi_flash(image, bus, select=select, clock_hz=clock, pins=numbers, progress=progress)
+    if as_json:
+        print_json(asdict(result))
+        return
+    done = "now has" if result.written else "had already"
+    half = ("first", "second")[result.slot]
+    click.echo(
+        f"The chip of {result.chip_bytes >> 10} KB {done} {name} in its {half} half, as number {result.sequence}: "
+        f"{result.model_bytes} bytes, compared."
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror}. Name a model or an image.") from None
+
+
+def _pins(text: str) -> Pins:
+    try:
+        clock, q, d, hd, cs = (int(word) for word in text.split(","))
+    except ValueError:
+        raise UsageError(f"--pins {text!r} is no list of five GPIO numbers: {','.join(_PIN_NAMES)}.") from None
+    return clock, q, d, hd, cs
