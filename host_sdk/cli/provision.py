@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 
 from host_sdk.boards import board_named
+from host_sdk.cli.files import read_packed
 from host_sdk.cli.show import print_json, progress_bar
-from host_sdk.errors import FileError, UsageError
+from host_sdk.errors import UsageError
 from host_sdk.flash.blinka import BUSES, CLOCK_HZ, VIRTUAL
 from host_sdk.flash.esp_chip import Pins
 from host_sdk.flash.provision import ESP, provision_spi_flash
 from host_sdk.kinds import fitted
 from host_sdk.model.library import find_model
 
-_PACKED = ".ulb"
 _PIN_NAMES = ("CLK", "MISO", "MOSI", "HD", "CS")
 
 
@@ -48,11 +48,11 @@ def spi_flash(
     """
     if pins and not bus.startswith(ESP):
         raise UsageError(f"--pins is for `--bus {ESP}PORT`; say --cs for the chip select of other buses.")
-    if model.suffix.lower() == _PACKED:
-        name, image = model.name, _read(model)
-    else:
+    packed = read_packed(model)
+    if packed is None:
         loaded = find_model(model)
-        name, image = loaded.name, fitted(loaded, board_named(board)).data
+        packed = loaded.name, fitted(loaded, board_named(board)).data
+    name, image = packed
     numbers = _pins(pins) if pins else None
     with progress_bar(f"Writing {name}", as_json) as progress:
         result = provision_spi_flash(image, bus, select=select, clock_hz=clock, pins=numbers, progress=progress)
@@ -65,13 +65,6 @@ def spi_flash(
         f"The chip of {result.chip_bytes >> 10} KB {done} {name} in its {half} half, as number {result.sequence}: "
         f"{result.model_bytes} bytes, compared."
     )
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"Cannot read {path}: {error.strerror}. Name a model or an image.") from None
 
 
 def _pins(text: str) -> Pins:

@@ -74,21 +74,45 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 
 @click.command()
 @click.argument("address")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--board", metavar="NAME", help="The kind of board, where bootloaders look alike (see `ulm boards`).")
-@click.option("--yes", is_flag=True, help="Replace a foreign program.")
+@click.option("--yes", is_flag=True, help="Replace a foreign program, or what else is in the way.")
 @click.option("--programmer", type=click.Choice(PROGRAMMERS), default="stk500", show_default=True)
 @click.option(
     "--memory", type=click.Choice(MEMORIES), help="Where MODEL goes; without it to the usual place of the board."
 )
+@click.option(
+    "--firmware", type=click.Path(path_type=Path), metavar="FILE.bin", help="Espressif chips: MicroPython for them."
+)
+@click.option("--erase", is_flag=True, help="With --firmware: clear all flash first, files and models too.")
+@click.option(
+    "--partition", metavar="LABEL", help="Espressif chips: MODEL into this partition, made where it is missing."
+)
 @_json
 def flash(
-    address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str | None, as_json: bool
+    address: str,
+    model: Path | None,
+    board: str | None,
+    yes: bool,
+    programmer: str,
+    memory: str | None,
+    firmware: Path | None,
+    erase: bool,
+    partition: str | None,
+    as_json: bool,
 ) -> None:
     """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
 
-    Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
+    Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM. With
+    --firmware or --partition an Espressif chip is flashed through its loader (docs/esp32.md).
     """
+    if firmware or partition or erase:
+        from host_sdk.cli.esp import flash_esp
+
+        flash_esp(address, model, firmware, partition, yes, erase, as_json)
+        return
+    if model is None:
+        raise UsageError("Name the model to flash: a .ulm file, or one of `ulm models`.")
     wanted = find_model(model)
     with Device(address, bare=True) as device, progress_bar(f"Flashing {wanted.name}", as_json) as progress:
         result = device.flash(wanted, board=board, yes=yes, programmer=programmer, memory=memory, progress=progress)

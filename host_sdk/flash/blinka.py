@@ -44,6 +44,7 @@ BUSES = {
     ),
 }
 _VIRTUAL = BlinkaBus("Blinka's board without hardware", "BLINKA_OS_AGNOSTIC", "Dx_OUTPUT", "")
+_PACKAGES = ("adafruit_blinka", "adafruit_bus_device", "adafruit_platformdetect", "board", "busio", "digitalio")
 VIRTUAL = "sim://w25q"
 _opened: str | None = None
 
@@ -112,16 +113,23 @@ def _load(kind: BlinkaBus, name: str) -> None:
     if kind.variable:
         os.environ[kind.variable] = "1"
     try:
-        import adafruit_bus_device.spi_device  # noqa: F401
-        import board  # noqa: F401
+        import board
         import busio  # noqa: F401
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] in ("adafruit_bus_device", "adafruit_blinka", "board", "busio"):
+
+        _check_pins(board)
+        import adafruit_bus_device.spi_device  # noqa: F401
+    except Exception as error:  # whatever its drivers for fifty adapters raise
+        os.environ.pop(kind.variable or "", None)
+        missing = (getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ImportError) else ""
+        if missing in _PACKAGES:
             raise MissingError("SPI buses need the packages of Blinka: pip install 'micro-lm[blinka]'") from None
         raise PortError(f"Blinka cannot use {kind.title} ({_text(error)}): {kind.hint}.") from None
-    except (AttributeError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
-        raise PortError(f"Blinka cannot use {kind.title} ({_text(error)}): {kind.hint}.") from None
     _opened = name
+
+
+def _check_pins(board: Any) -> None:
+    if not all(hasattr(board, name) for name in ("SCK", "MOSI", "MISO")):
+        raise NotImplementedError("it has no SPI pins")
 
 
 def _open(kind: BlinkaBus, select: str, clock_hz: int) -> tuple[Any, list[Any]]:
@@ -133,13 +141,13 @@ def _open(kind: BlinkaBus, select: str, clock_hz: int) -> tuple[Any, list[Any]]:
 
     pin = getattr(board, select, None)
     if pin is None or not hasattr(pin, "id"):
-        pins = [name for name in dir(board) if hasattr(getattr(board, name), "id")]
+        pins = [name for name in dir(board) if getattr(getattr(board, name), "id", None) is not None]
         raise UsageError(f"{_capital(kind.title)} has no pin {select!r} for the chip select; pins: {', '.join(pins)}.")
     try:
         bus = busio.SPI(board.SCK, board.MOSI, board.MISO)
         output = digitalio.DigitalInOut(pin)
         device = SPIDevice(bus, output, baudrate=clock_hz)
-    except (AttributeError, NotImplementedError, OSError, RuntimeError, ValueError) as error:
+    except Exception as error:
         raise PortError(f"Blinka cannot open {kind.title} ({_text(error)}): {kind.hint}.") from None
     return device, [output.deinit, bus.deinit]
 

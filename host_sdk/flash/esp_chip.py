@@ -94,9 +94,10 @@ class EspChip:
 def connected(address: str, spi: Pins | Literal["usual"] | None = None, stub: bool = True) -> Iterator[EspChip]:
     """The chip on a port, in its loader; afterwards it starts what is in its flash.
 
-    With `spi` it is attached to a second flash chip on these pins, or on the usual ones of its board. `stub=False` uses only what is in the chip's ROM,
-    which is slower. MissingError without esptool, PortError when no loader answers, BoardError when the flash chip
-    does not answer or the chip refuses, LinkError when the line fails in the middle.
+    With `spi` it is attached to a second flash chip on these pins, or on the usual ones of its board. `stub=False`
+    uses only what is in the chip's ROM, which is slower. MissingError without esptool, PortError when no loader
+    answers, BoardError when the flash chip does not answer or the chip refuses, LinkError when the line fails in the
+    middle.
     """
     esptool, listener = _load()
     from esptool import cmds
@@ -166,6 +167,8 @@ def _sentences(address: str, esptool: Any) -> Iterator[None]:
         raise
     except esptool.FatalError as error:
         cause = str(error).strip().splitlines()[0].rstrip(".")
+        if "SPI" in cause and "in number" in cause:
+            raise UsageError(f"{cause}. Name other pins with --pins.") from None
         if re.search("secur|encrypt", cause, re.IGNORECASE):
             raise BoardError(f"The chip on {address} is locked: {cause}. Use a board without these features.") from None
         raise LinkError(
