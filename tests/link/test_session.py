@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from host_sdk.conformance import Vector, VerifyResult, prove
 from host_sdk.errors import BoardError, LinkError
 from host_sdk.link import session as session_module
+from host_sdk.link import wire as wire_module
 from host_sdk.link.frame import Decoder, Frame
 from host_sdk.link.messages import End
 from host_sdk.link.session import ANSWER_TIMEOUT_S, BEGIN_UNIT, HELLO_TIMEOUT_S, TRIES, Outputs, Progress, Session, Text
@@ -31,7 +32,7 @@ class Rig:
 
     def __init__(self, board: Board | None = None) -> None:
         self.clock = Clock()
-        vars(session_module)["time"] = self.clock
+        vars(session_module)["time"] = vars(wire_module)["time"] = self.clock
         self.board = board or Board()
         self.line = Line(self.board, self.clock)
         self.session = Session(self.line)
@@ -43,6 +44,7 @@ class Rig:
 @pytest.fixture(autouse=True)
 def _real_time_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(session_module), "time", time)
+    monkeypatch.setitem(vars(wire_module), "time", time)
 
 
 # Greeting
