@@ -9,6 +9,7 @@ try:
 except ImportError:
 
     def const(number):
+        """The number itself."""
         return number
 
 

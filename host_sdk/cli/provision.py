@@ -7,15 +7,14 @@ from pathlib import Path
 
 import click
 
-from host_sdk.boards import board_named
 from host_sdk.cli.files import read_packed
 from host_sdk.cli.show import print_json, progress_bar
 from host_sdk.errors import UsageError
 from host_sdk.flash.blinka import BUSES, CLOCK_HZ, VIRTUAL
 from host_sdk.flash.esp_chip import Pins
 from host_sdk.flash.provision import ESP, provision_spi_flash
-from host_sdk.kinds import fitted
-from host_sdk.model.library import find_model
+from host_sdk.model.library import find_model, remember
+from host_sdk.pack.stream import pack_stream
 
 _PIN_NAMES = ("CLK", "MISO", "MOSI", "HD", "CS")
 
@@ -36,11 +35,8 @@ def provision() -> None:
 @click.option("--cs", "select", metavar="PIN", help="The pin of the chip select, as Blinka calls it.")
 @click.option("--clock", type=click.IntRange(10_000, 60_000_000), default=CLOCK_HZ, show_default=True, help="In Hz.")
 @click.option("--pins", metavar=",".join(_PIN_NAMES), help=f"{ESP}PORT: GPIO numbers, where they are not the usual.")
-@click.option("--for", "board", default="uno-flash", show_default=True, help="The board that the chip goes to.")
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
-def spi_flash(
-    model: Path, bus: str, select: str | None, clock: int, pins: str | None, board: str, as_json: bool
-) -> None:
+def spi_flash(model: Path, bus: str, select: str | None, clock: int, pins: str | None, as_json: bool) -> None:
     """Put MODEL on the SPI flash chip wired to BUS, and compare.
 
     MODEL is a file, a shipped model's name, or an image (.ulb) made by `ulm pack --for uno-flash`. It goes into the
@@ -51,7 +47,8 @@ def spi_flash(
     packed = read_packed(model)
     if packed is None:
         loaded = find_model(model)
-        packed = loaded.name, fitted(loaded, board_named(board)).data
+        remember(loaded)  # so that replies of the board it goes to can be checked
+        packed = loaded.name, pack_stream(loaded).data
     name, image = packed
     numbers = _pins(pins) if pins else None
     with progress_bar(f"Writing {name}", as_json) as progress:
