@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from host_sdk.errors import FileError, FitError
@@ -56,6 +56,7 @@ class _Marked:
     sequence: int
     length: int
     head: bytes
+    image: bytes | None = None  # if it was read
 
 
 def provision(chip: Chip, image: bytes, progress: Progress | None = None) -> SlotResult:
@@ -74,12 +75,12 @@ def provision(chip: Chip, image: bytes, progress: Progress | None = None) -> Slo
             f"{half - SECTOR} for it, {len(image) - half + SECTOR} too few. Take a larger chip or a smaller model."
         )
     newest = _newest(chip, half)
-    if (
-        newest
-        and newest.head[8:] == image[8:HEADER_BYTES]
-        and chip.read(newest.slot * half, len(image))[8:] == image[8:]
-    ):
-        return SlotResult(newest.slot, newest.sequence, len(image), chip.flash_bytes, False, time.monotonic() - started)
+    if newest and newest.head[8:] == image[8:HEADER_BYTES]:
+        held = newest.image or chip.read(newest.slot * half, len(image))
+        if held[8:] == image[8:]:
+            return SlotResult(
+                newest.slot, newest.sequence, len(image), chip.flash_bytes, False, time.monotonic() - started
+            )
     slot, sequence = (1 - newest.slot, newest.sequence + 1) if newest else (0, 1)
     start = slot * half
     if chip.read(start + half - SECTOR, SECTOR) != b"\xff" * SECTOR:
@@ -108,6 +109,9 @@ def _newest(chip: Chip, half: int) -> _Marked | None:
         if mark == MAGIC and HEADER_BYTES <= length <= half:
             marked.append(_Marked(slot, sequence, length, head))
     marked.sort(key=lambda one: one.sequence)
-    if len(marked) > 1 and not is_image(chip.read(marked[-1].slot * half, marked[-1].length)):
-        marked.pop()
+    if len(marked) > 1:
+        image = chip.read(marked[-1].slot * half, marked[-1].length)
+        marked[-1] = replace(marked[-1], image=image)
+        if not is_image(image):
+            marked.pop()
     return marked[-1] if marked else None

@@ -95,7 +95,7 @@ class W25qChip:
                 progress(min(at - address, len(data)), len(data))
 
     def _erase(self, address: int, count: int) -> None:
-        if self.read(address, count) == b"\xff" * count:
+        if all(self.read(at, READ_BYTES) == b"\xff" * READ_BYTES for at in range(address, address + count, READ_BYTES)):
             return
         self._enable()
         self._bus.transfer(_command(_ERASE_64K if count == BLOCK else _ERASE_4K, address))

@@ -24,6 +24,7 @@ class Wires:
     def __init__(self, file: Path, chip: str = "w25q80") -> None:
         self.now = 0.0
         self.left = -1
+        self.bytes = 0
         self.chip = W25q(file, chip, lambda: self.now)
 
     def transfer(self, out: bytes, count: int = 0) -> bytes:
@@ -31,6 +32,7 @@ class Wires:
             raise OSError("unplugged")
         self.left -= 1
         self.now += 0.01
+        self.bytes += len(out) + count
         self.chip.select()
         self.chip.exchange(out)
         got = self.chip.exchange(b"\xff" * count)
@@ -83,6 +85,20 @@ def test_unchanged_takes_no_writes(wires: Wires) -> None:
     again = provision(chip, image(300, 1))
     assert (again.written, again.slot, again.sequence) == (False, 0, 1)
     assert (wires.chip.programmed, wires.chip.erased) == before
+
+
+@pytest.mark.parametrize(("blocks", "new", "used", "same"), [(64, 3.42, 4.43, 1.01), (2000, 3.05, 3.22, 1.01)])
+def test_bytes_on_the_bus(tmp_path: Path, blocks: int, new: float, used: float, same: float) -> None:
+    """Per byte of an image, at the most: on a new chip, over an older model, when it is there already."""
+    wires = Wires(tmp_path / "w25q.bin", "w25q32")
+    chip, spent = chip_on(wires), []
+    for seed in (1, 2, 3, 3):
+        before = wires.bytes
+        provision(chip, image(blocks, seed))
+        spent.append((wires.bytes - before) / (blocks * 512))
+    assert spent[0] <= new
+    assert spent[2] <= used
+    assert spent[3] <= same
 
 
 def test_image_as_packed_counts_as_there(wires: Wires) -> None:
