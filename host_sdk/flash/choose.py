@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from host_sdk.boards import AVR_BOARDS, BOARDS, Avr, Board, avr_named, board_named
-from host_sdk.errors import UsageError
+from host_sdk.boards import AVR_BOARDS, BOARDS, PYTHON_BOARDS, Avr, Board, avr_named, board_named
+from host_sdk.errors import PortError, UsageError
 from host_sdk.flash.identify import Resident, identify
+from host_sdk.flash.repl import shows_prompt
 from host_sdk.flash.stk500 import Port
 from host_sdk.link.messages import Hello
 
 
 def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) -> Board:
-    """The board on the port, from its HELLO or its bootloader.
+    """The board on the port, from its HELLO, its REPL or its bootloader.
 
     UsageError when it is blank and could be several, or when it runs a foreign program and `yes` is not given.
     """
@@ -22,8 +23,18 @@ def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) 
         return board_named(hello.board)
     if named and not isinstance(board_named(named), Avr):
         return board_named(named)
+    python = PYTHON_BOARDS["micropython"]
+    if not named:
+        port.baudrate = python.baud
+        if shows_prompt(port, interrupt=yes):
+            return python
     wanted = [avr_named(named)] if named else list(AVR_BOARDS.values())
-    found = identify(port, wanted)
+    try:
+        found = identify(port, wanted)
+    except PortError as error:
+        if named or yes:
+            raise
+        raise PortError(f"{error} A MicroPython board that is busy with a program is interrupted by --yes.") from None
     if found.identity.resident is Resident.FOREIGN and not yes:
         raise UsageError("The board holds another program, which flashing would erase; say --yes to replace it.")
     if len(found.boards) > 1:

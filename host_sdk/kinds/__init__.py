@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from host_sdk.boards import Avr, Board, Cpm
+from host_sdk.boards import PYTHON_BOARDS, Avr, Board, Cpm, Python
 from host_sdk.kinds.avr import AvrKind
 from host_sdk.kinds.cpm import CpmKind
 from host_sdk.kinds.kind import How, Kind, Packed
+from host_sdk.kinds.python import PythonKind
+from host_sdk.link.connection import Connection
 from host_sdk.model.model import Model
 
-__all__ = ["KINDS", "MEMORIES", "How", "Kind", "Packed", "fitted", "kind_of", "model_room"]
+__all__ = ["KINDS", "MEMORIES", "How", "Kind", "Packed", "fitted", "kind_of", "model_room", "wake"]
 
-KINDS: dict[type[Board], type[Kind]] = {Avr: AvrKind, Cpm: CpmKind}
+KINDS: dict[type[Board], type[Kind]] = {Avr: AvrKind, Cpm: CpmKind, Python: PythonKind}
 """The kind of each class of records."""
 MEMORIES = tuple(dict.fromkeys(memory for kind in KINDS.values() for memory in kind.memories))
 """All places where models can be put."""
@@ -19,6 +21,12 @@ MEMORIES = tuple(dict.fromkeys(memory for kind in KINDS.values() for memory in k
 def kind_of(board: Board) -> Kind:
     """The board as one of its kind."""
     return KINDS[type(board)](board)
+
+
+def wake(connection: Connection) -> bool:
+    """Start a runtime on a board that does not answer, if it only waits to be told so."""
+    board = connection.board or PYTHON_BOARDS["micropython"]
+    return kind_of(board).wake(connection)
 
 
 def model_room(board: Board) -> int:

@@ -4,6 +4,7 @@
     sim://uno-sd?card=FILE&latency=cheap&seed=3
     sim://cpm?state=DIR&clock=7372800&slow=5
     sim://esp32s3?state=DIR&boot=rom&spi=FILE
+    sim://micropython?heap=64
 
 What the options mean is in docs/virtual-boards.md. pyserial finds this module once "host_sdk.link" is in
 `serial.protocol_handler_packages`.
@@ -21,7 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 import serial
 from platformdirs import user_state_path
 
-from host_sdk.boards import ESP_BOARDS, Avr, Board, Cpm, Esp, Medium, Offload, board_named
+from host_sdk.boards import ESP_BOARDS, Avr, Board, Cpm, Esp, Medium, Offload, Python, board_named
 from host_sdk.errors import PortError, UsageError
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
@@ -29,9 +30,11 @@ if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.cpm_board import CpmBoard
     from host_sdk.sim.esp_board import EspBoard
     from host_sdk.sim.part import Part
+    from host_sdk.sim.python_board import PythonBoard
 
 _OPTIONS = ("state", "blank", "pace")
 _CPM_OPTIONS = ("clock", "tpa", "run", "seven_bit", "slow", "disk")
+_PYTHON_OPTIONS = ("heap",)
 _CARD_OPTIONS = ("card", "kind", "latency", "seed")
 _CHIP_OPTIONS = ("flash", "chip", "latency", "seed")
 _ESP_OPTIONS = ("boot", "manual", "size", "spi", "chip")
@@ -73,6 +76,8 @@ def _own_options(board: Board) -> tuple[str, ...]:
         return _CPM_OPTIONS
     if isinstance(board, Esp):
         return _ESP_OPTIONS
+    if isinstance(board, Python):
+        return _PYTHON_OPTIONS
     if isinstance(board, Offload):
         return _CHIP_OPTIONS if board.medium is Medium.FLASH else _CARD_OPTIONS
     return ()
@@ -93,7 +98,7 @@ class Serial(serial.Serial):
     nothing. An Espressif chip has both at the usual two transistors.
     """
 
-    board: AvrBoard | CpmBoard | EspBoard  # while the port is open
+    board: AvrBoard | CpmBoard | EspBoard | PythonBoard  # while the port is open
 
     def open(self) -> None:
         """Switches the board on. PortError when another program has it, MissingError without its simulator."""
@@ -153,7 +158,7 @@ class Serial(serial.Serial):
         return True
 
 
-def _switch_on(url: str) -> AvrBoard | CpmBoard | EspBoard:
+def _switch_on(url: str) -> AvrBoard | CpmBoard | EspBoard | PythonBoard:
     address = parse_address(url)
     if isinstance(address.board, Esp):
         return _switch_on_esp(address.board, address)
@@ -170,6 +175,11 @@ def _switch_on(url: str) -> AvrBoard | CpmBoard | EspBoard:
             **({"disk_kb": int(_number(given, "disk"))} if "disk" in given else {}),
         )
         return CpmBoard(address.board, address.state, blank=address.blank, pace=address.pace, options=options)
+    if isinstance(address.board, Python):
+        from host_sdk.sim.python_board import PythonBoard
+
+        heap_kb = int(_number(address.options, "heap")) if "heap" in address.options else None
+        return PythonBoard(address.board, address.state, blank=address.blank, pace=address.pace, heap_kb=heap_kb)
     from host_sdk.sim.avr_board import AvrBoard
 
     assert isinstance(address.board, Avr)

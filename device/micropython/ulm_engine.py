@@ -1,0 +1,136 @@
+"""Sparse integer network (docs/semantics.md): one pass after another, the outputs of each bit by bit as on every board."""
+
+import gc
+
+from ulm_crc import crc16
+from ulm_text import context_buckets, lower, query_buckets
+
+_SCALE = 32  # of counts to inputs
+_VIEW_BYTES = 24  # of heap that a view of rows takes
+_SPARE_BYTES = 6000  # of heap that stay free for frames and texts
+
+
+def native_kernel():
+    """The module of native kernels if this Python has an emitter and they compute what the plain ones do."""
+    try:
+        import ulm_viper
+        from ulm_packed import add_column
+    except (ImportError, SyntaxError):
+        return None
+    from array import array
+
+    column = b"\x00\x01\x01\x02\x00\xff\xff\x01\x07\xfe\x01\x02\x00\x00\x7f\x01\x03"
+    plain, native = [0] * 512, array("i", [0] * 512)
+    for x in (1, 255, 32767):
+        add_column(column, 0, len(column), x, plain)
+        ulm_viper.add_column(column, 0, len(column), x, native)
+    sums = array("i", [0] * 512)
+    before = array("i", (-8, 32000 - 65536, 1021, 70000))
+    offsets = array("i", (0, 0, 17, 17, 17))
+    wanted = [0] * 512
+    add_column(column, 0, len(column), min((before[1] & 0xFFFF) + 4 >> 2, 255), wanted)
+    ulm_viper.push_columns(column, offsets, before, array("i", (4, 2, 255)), sums)
+    same = not any((a ^ b) & 0xFFFF for a, b in zip(plain, native))
+    return ulm_viper if same and list(sums) == wanted else None
+
+
+class Engine:
+    """Runs one image. MemoryError when the heap is too small for it."""
+
+    def __init__(self, image, native=True):
+        self.image = image
+        gc.collect()
+        layers = image.layers()
+        self.kernel, columns, hold = self.choose(layers, native)
+        reader = image.reader
+        self.columns = []
+        for layer in layers:
+            self.columns.append(columns(layer, hold(layer), layer.offsets(reader)))
+            gc.collect()
+        for layer in layers[:-1]:
+            # A row is active from 2^shift on: begun so much lower, from 0 on.
+            layer.biases = [bias - (1 << layer.shift) for bias in layer.biases]
+        self.starts = [one.start(layer.biases) for one, layer in zip(self.columns, layers)]
+        self.sums = [one.start(layer.biases) for one, layer in zip(self.columns, layers)]
+        self.steps = [(layer.shift, layer.cap) for layer in layers]
+        for layer in layers:
+            layer.biases = None
+        self.half = self.columns[0].start(self.starts[0])
+        self.context = b""
+        self.outputs = []
+        self.digest = 0xFFFF
+
+    def choose(self, layers, native):
+        """The kernel that this heap allows: its name, its Columns, and what these are made over."""
+        reader = self.image.reader
+        held = 0 if reader.view else sum(layer.columns_bytes for layer in layers)
+        fixed = sum(16 * layer.rows + 4 * layer.columns for layer in layers) + _SPARE_BYTES
+        free = gc.mem_free() if hasattr(gc, "mem_free") else 1 << 30
+
+        def in_memory(layer):
+            if reader.view:
+                return reader.view[layer.columns_at : layer.columns_at + layer.columns_bytes]
+            data = bytearray(layer.columns_bytes)
+            for at in range(0, len(data), 512):
+                part = reader.read(layer.columns_at + at, min(512, len(data) - at))
+                data[at : at + len(part)] = part
+            return memoryview(data)
+
+        if held + fixed <= free:
+            module = native_kernel() if native else None
+            if module:
+                return "native", module.Columns, in_memory
+            views = _VIEW_BYTES * self.image.groups + sum(4 * layer.columns for layer in layers)
+            if held + fixed + views <= free:
+                import ulm_views
+
+                return "views", ulm_views.Columns, in_memory
+        import ulm_packed
+
+        if held + fixed <= free:
+
+            def slices(layer):
+                data = in_memory(layer)
+                return lambda at, count: data[at : at + count]
+
+            return "packed", ulm_packed.Columns, slices
+
+        def pieces(layer):
+            first = layer.columns_at
+            return lambda at, count: reader.read(first + at, count)
+
+        return "streamed", ulm_packed.Columns, pieces
+
+    def ask(self, query):
+        """Take a query."""
+        image = self.image
+        first = self.columns[0]
+        first.restart(self.half, self.starts[0])
+        first.add(query_buckets(query, image.features, image.query_mask), _SCALE, self.half)
+        self.context = b" " * image.context_length
+        self.digest = 0xFFFF
+
+    def run(self):
+        """One pass; its class."""
+        image, columns, sums = self.image, self.columns, self.sums
+        columns[0].restart(sums[0], self.half)
+        if image.kind == 0:
+            grams = context_buckets(self.context, image.context_mask, image.query_mask + 1)
+            columns[0].add(grams, _SCALE, sums[0])
+        for n in range(1, len(columns)):
+            columns[n].restart(sums[n], self.starts[n])
+            shift, cap = self.steps[n - 1]
+            columns[n].push(sums[n - 1], shift, cap, sums[n])
+        shift = self.steps[-1][0]
+        outputs = [((y & 0xFFFF ^ 0x8000) - 0x8000) >> shift for y in sums[-1]]
+        self.outputs = outputs
+        data = bytearray()
+        for y in outputs:
+            data.append(y & 255)
+            data.append(y >> 8 & 255)
+        self.digest = crc16(data, self.digest)
+        return outputs.index(max(outputs))
+
+    def spell(self, character):
+        """Append a character to the context."""
+        self.context = self.context[1:] + lower(character)

@@ -1,0 +1,203 @@
+"""Runtime and model of a Python board, through its REPL: only files that differ are written."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from host_sdk.boards import Python
+from host_sdk.errors import BoardError, FitError, PortError, UsageError
+from host_sdk.flash.python_files import BUILD_FILE, MODEL_FILE, NEW_SUFFIX, build_number, runtime_files
+from host_sdk.flash.repl import Port, Progress, Repl, compiled, shows_prompt
+from host_sdk.flash.result import FlashResult
+from host_sdk.model.model import Model
+from host_sdk.pack.micropython import PythonImage, pack_python
+from host_sdk.spec.micropython import RUNTIME_HEAP
+
+START = "import sys\nfor _n in list(sys.modules):\n if _n.startswith('ulm'):\n  del sys.modules[_n]\nimport ulm\nulm.serve()\n"
+AUTOSTART = b"import ulm  # micro-lm: at start\n\nulm.serve()\n"
+_MARK = b"# micro-lm: at start"
+_WIDE_CHUNK, _NARROW_CHUNK = 1024, 128
+"""Bytes written at once; a board parses them as text of up to four times the length."""
+
+_FACTS = """
+import sys,gc,os
+gc.collect()
+def _f():
+ try:
+  s=os.statvfs('/')
+  return s[1]*s[3]
+ except (AttributeError,OSError):
+  return -1
+print((sys.implementation.name,sys.platform,getattr(sys.implementation,'_mpy',0)&255,gc.mem_free(),'/lib' in sys.path,_f()))
+"""
+_FOLDER = """
+import os
+try:
+ os.mkdir('/lib')
+except OSError:
+ pass
+"""
+_REPLACE = """
+import os
+try:
+ os.rename(%(new)r,%(old)r)
+except OSError:
+ os.remove(%(old)r)
+ os.rename(%(new)r,%(old)r)
+"""
+_REMOVE = """
+import os
+for p in %r:
+ try:
+  os.remove(p)
+ except OSError:
+  pass
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a board's Python says of itself. Sizes in bytes."""
+
+    name: str  # micropython or circuitpython
+    platform: str
+    mpy: int  # version of bytecode that it reads; 0: none
+    heap: int  # free
+    lib: bool  # whether it looks for modules in /lib
+    disk: int  # free; -1 when it does not know
+
+    @property
+    def folder(self) -> str:
+        """Where runtime and model go, with a slash behind."""
+        return "/lib/" if self.lib else "/"
+
+
+def deploy_python(
+    port: Port, board: Python, model: Model, at_start: bool = False, progress: Progress | None = None
+) -> FlashResult:
+    """Write what differs, and start the runtime. The old model stays until the new one is whole.
+
+    FitError with the numbers, before anything is written, when heap or file system are too small. UsageError when
+    `at_start` meets a main.py of the user.
+    """
+    started = time.monotonic()
+    image = pack_python(model)
+    with Repl(port) as repl:
+        facts = Facts(*repl.value(_FACTS))
+        if board.name == "microbit" or facts.platform == "microbit":
+            raise UsageError("")
+        files = _wanted(facts, board, image)
+        check_heap(model, image, facts)
+        if at_start:
+            _check_main(repl, facts)
+            files[_main(facts)] = AUTOSTART
+        written = _write(repl, facts, files, progress or (lambda done, total: None))
+        repl.start(START)
+    runtime = {path: data for path, data in files.items() if not path.endswith(MODEL_FILE)}
+    return FlashResult(
+        board=board.name,
+        model=model.name,
+        model_crc=image.model_crc,
+        model_bytes=len(image.data),
+        memory="files",
+        runtime_bytes=sum(map(len, runtime.values())),
+        runtime_build=build_number(),
+        pages_written=None,
+        pages_kept=None,
+        files_written=written,
+        files_kept=len(files) - written,
+        seconds_wall=time.monotonic() - started,
+    )
+
+
+def start_python(port: Port) -> bool:
+    """Start the runtime from an idle prompt, if it is there."""
+    if not shows_prompt(port):
+        return False
+    with Repl(port, fresh=False) as repl:
+        try:
+            repl.run("import ulm")
+        except BoardError:
+            return False
+        repl.start("ulm.serve()\n")
+    return True
+
+
+def check_heap(model: Model, image: PythonImage, facts: Facts) -> None:
+    """FitError when not even the columns' places fit beside the runtime."""
+    needed = RUNTIME_HEAP + image.least_heap
+    if needed > facts.heap:
+        raise FitError(
+            f"The model {model.name!r} needs {needed} bytes of heap beside its file; the board has {facts.heap} free, "
+            f"{needed - facts.heap} too few. Choose a narrower model or a board with more memory."
+        )
+
+
+def _wanted(facts: Facts, board: Python, image: PythonImage) -> dict[str, bytes]:
+    """Path and content of all that belongs on the board; the build number last, as the seal."""
+    reads_bytecode = facts.name == "micropython" and facts.mpy == 6
+    runtime = runtime_files(board.name, compiled if reads_bytecode else None)
+    return {facts.folder + name: data for name, data in {**runtime, MODEL_FILE: image.data}.items()}
+
+
+def _write(repl: Repl, facts: Facts, files: Mapping[str, bytes], progress: Progress) -> int:
+    """Bring the files there; how many had to be written."""
+    present = repl.hashes(list(files))
+    due = {path: data for path, data in files.items() if present[path] != hashlib.sha256(data).hexdigest()}
+    if not due:
+        return 0
+    total = sum(map(len, due.values()))
+    if 0 <= facts.disk < total:
+        raise FitError(f"The board's file system has {facts.disk} bytes free; runtime and model need {total}.")
+    done = 0
+    chunk = _WIDE_CHUNK if facts.heap > 64 << 10 else _NARROW_CHUNK
+
+    def write(path: str, data: bytes) -> None:
+        nonlocal done
+        before = done
+        repl.write(path, data, chunk, lambda so_far: progress(before + so_far, total))
+        done += len(data)
+        if repl.hashes([path])[path] != hashlib.sha256(data).hexdigest():
+            raise BoardError(
+                f"The board wrote {path} wrongly; flash it again, and if that does not help its flash is worn."
+            )
+
+    if facts.lib:
+        repl.run(_FOLDER)
+    seal = facts.folder + BUILD_FILE
+    model = facts.folder + MODEL_FILE
+    runtime = [path for path in due if path not in (seal, model)]
+    if runtime:
+        # Without its seal a half-written runtime is taken for none of ours.
+        repl.run(_REMOVE % ([seal, *map(_other_form, runtime)],))
+        for path in runtime:
+            write(path, due[path])
+    if runtime or seal in due:
+        write(seal, files[seal])
+    if model in due:
+        write(model + NEW_SUFFIX, due[model])
+        repl.run(_REPLACE % {"new": model + NEW_SUFFIX, "old": model})
+    return len(due)
+
+
+def _other_form(path: str) -> str:
+    """The same module as source or as bytecode, which would hide it."""
+    stem, _, ending = path.rpartition(".")
+    return f"{stem}.py" if ending == "mpy" else f"{stem}.mpy"
+
+
+def _main(facts: Facts) -> str:
+    return "/code.py" if facts.name == "circuitpython" else "/main.py"
+
+
+def _check_main(repl: Repl, facts: Facts) -> None:
+    path = _main(facts)
+    program = repl.value(f"try:\n print(open({path!r},'rb').read(200))\nexcept OSError:\n print(b'')\n")
+    if program and _MARK not in program:
+        raise UsageError(
+            f"The board has a {path[1:]} of its own, which stays: add `import ulm; ulm.serve()` to it, or leave out "
+            "--at-start."
+        )

@@ -1,0 +1,97 @@
+"""The runtime for Python boards as files: which a board gets, shortened or compiled, with its build number."""
+
+from __future__ import annotations
+
+import io
+import token
+import tokenize
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from host_sdk.errors import MissingError
+from host_sdk.model.crc import crc16
+from host_sdk.spec.emit import spec_sum
+
+BUILD_FILE = "ulm_build.py"
+MODEL_FILE = "ulm_model.ulb"
+NEW_SUFFIX = ".new"
+_NATIVE = "ulm_viper.py"
+"""Machine code is made on the board."""
+_TINY = ("ulm_tiny.py", "ulm_tiny_engine.py")
+"""For boards of MicroPython 1.9 with some KB of heap; in place of all others."""
+
+
+def runtime_folder() -> Path:
+    """Where the sources of the runtime are: in an installed package, or in the checkout."""
+    package = Path(__file__).parents[1]
+    for root in (package / "shipped", package.parent):
+        if (root / "device" / "micropython").is_dir():
+            return root / "device" / "micropython"
+    raise MissingError("This installation has no runtime for Python boards; install micro-lm again.")
+
+
+@lru_cache
+def sources(tiny: bool = False) -> Mapping[str, str]:
+    """Name and text of each file of the runtime, without remarks: boards keep and compile them."""
+    names = sorted(path.name for path in runtime_folder().glob("ulm*.py"))
+    chosen = [name for name in names if (name in _TINY) == tiny]
+    return {name: shortened((runtime_folder() / name).read_text("utf-8")) for name in chosen}
+
+
+@lru_cache
+def build_number(tiny: bool = False) -> int:
+    """Checksum of the runtime's files; never 0, which stands for a runtime of your own."""
+    text = "".join(f"{name}\0{source}\0" for name, source in sources(tiny).items())
+    return crc16(text.encode()) or 1
+
+
+def runtime_files(board: str, compile_: Callable[[str, str], bytes | None] | None = None) -> dict[str, bytes]:
+    """The files that make a board answer; `compile_` makes bytecode of a source, or None to leave it."""
+    files: dict[str, bytes] = {}
+    for name, source in sources().items():
+        stem = name.removesuffix(".py")
+        code = compile_(source, stem) if compile_ and name != _NATIVE else None
+        files[f"{stem}.mpy" if code else name] = code or source.encode()
+    files[BUILD_FILE] = build_file(board, build_number())
+    return files
+
+
+def build_file(board: str, build: int) -> bytes:
+    """What the runtime knows about itself."""
+    return f"BOARD = {board.encode()!r}\nBUILD = {build}\nSPEC_SUM = {spec_sum()}\n".encode()
+
+
+def shortened(source: str) -> str:
+    """A Python source without docstrings, remarks and blank lines, indented by one blank."""
+    out: list[str] = []
+    line: list[tuple[str, bool]] = []  # (text, a blank before it)
+    depth = 0
+    end = (0, 0)
+    for item in tokenize.generate_tokens(io.StringIO(source).readline):
+        kind, text, start = item.type, item.string, item.start
+        if kind == token.INDENT:
+            depth += 1
+        elif kind == token.DEDENT:
+            depth -= 1
+        elif kind in (token.NEWLINE, token.ENDMARKER):
+            if line and not (len(line) == 1 and line[0][0][0] in "\"'"):  # no docstring
+                body = "".join(" " * blank + word for word, blank in line).strip()
+                out.append(" " * depth + body)
+            line = []
+        elif kind not in (token.COMMENT, tokenize.NL):
+            line.append((text, start[0] == end[0] and start[1] > end[1]))
+        end = item.end
+    return _with_bodies(out)
+
+
+def _with_bodies(lines: list[str]) -> str:
+    """A body that was nothing but a docstring needs a statement."""
+    out: list[str] = []
+    for number, line in enumerate(lines):
+        out.append(line)
+        depth = len(line) - len(line.lstrip())
+        after = lines[number + 1] if number + 1 < len(lines) else ""
+        if line.endswith(":") and len(after) - len(after.lstrip()) <= depth:
+            out.append(" " * (depth + 1) + "pass")
+    return "\n".join(out) + "\n"
