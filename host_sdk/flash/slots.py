@@ -12,8 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from host_sdk.errors import FileError, FitError
+from host_sdk.errors import FileError, FitError, UsageError
 from host_sdk.model.crc import crc16
+from host_sdk.spec.micropython import MAGIC as PYTHON_MAGIC
 from host_sdk.spec.stream import HEADER_BYTES, MAGIC
 
 Progress = Callable[[int, int], None]
@@ -41,7 +42,7 @@ class SlotResult:
     """What provisioning did. Sizes in bytes."""
 
     slot: int  # 0 or 1: the half that answers now
-    sequence: int
+    sequence: int  # counts the models that the chip has had; 0 for Python boards
     model_bytes: int
     chip_bytes: int
     written: bool  # False: it was there already
@@ -59,11 +60,11 @@ class _Marked:
     image: bytes | None = None  # if it was read
 
 
-def provision(chip: Chip, image: bytes, progress: Progress | None = None) -> SlotResult:
+def provision(chip: Chip, image: bytes, yes: bool = False, progress: Progress | None = None) -> SlotResult:
     """Make the image the one that answers: in the half whose model is older, so that a cut leaves the other working.
 
-    FileError when it is no stream image, FitError with the numbers when a half is too small; before anything is
-    touched.
+    FileError when it is no stream image, UsageError when the chip has a model for Python boards, unless `yes`, FitError
+    with the numbers when a half is too small; before anything is touched.
     """
     started = time.monotonic()
     if not is_image(image):
@@ -81,6 +82,8 @@ def provision(chip: Chip, image: bytes, progress: Progress | None = None) -> Slo
             return SlotResult(
                 newest.slot, newest.sequence, len(image), chip.flash_bytes, False, time.monotonic() - started
             )
+    if not newest and not yes and chip.read(0, len(PYTHON_MAGIC)) == PYTHON_MAGIC:
+        raise UsageError("The chip holds a model for a Python board; say --yes to replace it.")
     slot, sequence = (1 - newest.slot, newest.sequence + 1) if newest else (0, 1)
     start = slot * half
     if chip.read(start + half - SECTOR, SECTOR) != b"\xff" * SECTOR:
@@ -90,6 +93,28 @@ def provision(chip: Chip, image: bytes, progress: Progress | None = None) -> Slo
     chip.write(start + SECTOR, image[SECTOR:], progress)
     chip.write(start, head)
     return SlotResult(slot, sequence, len(image), chip.flash_bytes, True, time.monotonic() - started)
+
+
+def place(chip: Chip, image: bytes, yes: bool = False, progress: Progress | None = None) -> SlotResult:
+    """Put an image for Python boards on the chip, at its start: they have no slots. The first sector comes last.
+
+    UsageError when the chip has a model that a streaming board answers with, unless `yes`; FitError when it is too
+    small; before anything is touched.
+    """
+    started = time.monotonic()
+    if len(image) > chip.flash_bytes:
+        raise FitError(
+            f"The model takes {len(image)} bytes packed; this chip has {chip.flash_bytes}, "
+            f"{len(image) - chip.flash_bytes} too few. Take a larger chip or a smaller model."
+        )
+    if not yes and _newest(chip, chip.flash_bytes // SLOTS):
+        raise UsageError("The chip holds a model for a board that streams (uno-flash); say --yes to replace it.")
+    written = chip.read(0, len(image)) != image
+    if written:
+        chip.write(0, b"\xff" * min(SECTOR, len(image)))
+        chip.write(SECTOR, image[SECTOR:], progress)
+        chip.write(0, image[:SECTOR])
+    return SlotResult(0, 0, len(image), chip.flash_bytes, written, time.monotonic() - started)
 
 
 def is_image(image: bytes) -> bool:

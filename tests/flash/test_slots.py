@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from host_sdk.errors import BoardError, FileError, FitError
-from host_sdk.flash.slots import SECTOR, is_image, provision
+from host_sdk.errors import BoardError, FileError, FitError, UsageError
+from host_sdk.flash.slots import SECTOR, is_image, place, provision
 from host_sdk.flash.w25q import W25qChip
 from host_sdk.model.crc import crc16
 from host_sdk.sim.w25q import W25q
@@ -66,7 +66,7 @@ def chip_on(wires: Wires) -> W25qChip:
 
 def test_halves_in_turn(wires: Wires) -> None:
     chip, images, shown = chip_on(wires), [image(20, seed) for seed in range(3)], []
-    first = provision(chip, images[0], lambda *at: shown.append(at))
+    first = provision(chip, images[0], progress=lambda *at: shown.append(at))
     assert (first.slot, first.sequence, first.written) == (0, 1, True)
     assert shown[-1][0] == shown[-1][1] == len(images[0]) - SECTOR
     second = provision(chip, images[1])
@@ -185,3 +185,28 @@ def test_write_enable_refused(wires: Wires) -> None:
 def test_header_is_the_spec() -> None:
     assert len(image(1, 1)) == 512
     assert HEADER_BYTES == 64
+
+
+def test_image_for_python_boards_at_the_start(wires: Wires) -> None:
+    chip, due = chip_on(wires), b"ULMP" + random.Random(5).randbytes(9000)
+    result = place(chip, due)
+    assert (result.written, result.sequence) == (True, 0)
+    assert wires.chip.read(0, len(due)) == due
+    before = wires.chip.programmed
+    assert not place(chip, due).written
+    assert wires.chip.programmed == before
+    with pytest.raises(FitError, match="1 too few"):
+        place(chip, b"ULMP" + bytes(2 * HALF - 3))
+
+
+def test_neither_kind_replaces_the_other_unasked(wires: Wires) -> None:
+    chip, python = chip_on(wires), b"ULMP" + bytes(5000)
+    place(chip, python)
+    with pytest.raises(UsageError, match="for a Python board; say --yes"):
+        provision(chip, image(8, 1))
+    assert wires.chip.read(0, 100) == python[:100]
+    assert provision(chip, image(8, 1), yes=True).written
+    with pytest.raises(UsageError, match="for a board that streams"):
+        place(chip, python)
+    assert stored(wires, 0, image(8, 1))
+    assert place(chip, python, yes=True).written
