@@ -218,9 +218,9 @@ def virtual_boards() -> str:
 
 
 def board_named(name: str) -> Board:
-    """The record of a board; UsageError naming the known ones when there is none."""
+    """The record of a board or an Espressif chip; UsageError naming the known ones when there is none."""
     try:
-        return BOARDS[name]
+        return BOARDS.get(name) or ESP_BOARDS[name]
     except KeyError:
         raise UsageError(f"There is no board {name!r}; known boards: {', '.join(BOARDS)}.") from None
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from host_sdk.boards import PYTHON_BOARDS, Avr, Board, Cpm, Python
+from host_sdk.boards import PYTHON_BOARDS, Avr, Board, Cpm, Esp, Python
 from host_sdk.kinds.avr import AvrKind
 from host_sdk.kinds.cpm import CpmKind
+from host_sdk.kinds.esp import EspKind
 from host_sdk.kinds.kind import How, Kind, Packed
 from host_sdk.kinds.python import PythonKind
 from host_sdk.link.connection import Connection
@@ -12,7 +13,7 @@ from host_sdk.model.model import Model
 
 __all__ = ["KINDS", "MEMORIES", "How", "Kind", "Packed", "fitted", "kind_of", "model_room", "wake"]
 
-KINDS: dict[type[Board], type[Kind]] = {Avr: AvrKind, Cpm: CpmKind, Python: PythonKind}
+KINDS: dict[type[Board], type[Kind]] = {Avr: AvrKind, Cpm: CpmKind, Python: PythonKind, Esp: EspKind}
 """The kind of each class of records."""
 MEMORIES = tuple(dict.fromkeys(memory for kind in KINDS.values() for memory in kind.memories))
 """All places where models can be put."""

@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl, urlsplit
 import serial
 from platformdirs import user_state_path
 
-from host_sdk.boards import ESP_BOARDS, Avr, Board, Cpm, Esp, Medium, Offload, Python, board_named
+from host_sdk.boards import Avr, Board, Cpm, Esp, Medium, Offload, Python, board_named
 from host_sdk.errors import PortError, UsageError
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
@@ -54,7 +54,7 @@ class SimAddress:
 def parse_address(url: str) -> SimAddress:
     """What a `sim://` address asks for; UsageError when it names an unknown board or option."""
     parts = urlsplit(url)
-    board = ESP_BOARDS.get(parts.netloc) or board_named(parts.netloc)
+    board = board_named(parts.netloc)
     own = _own_options(board)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     for name in options:
