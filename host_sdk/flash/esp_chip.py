@@ -104,10 +104,15 @@ def connected(address: str, spi: Pins | Literal["usual"] | None = None, stub: bo
 
     line = open_port(address, _ROM_BAUD)
     try:
-        with _sentences(address, esptool):
+        with _sentences(address):
             esp = _detect(cmds, line, address, esptool)
             if esp.IMAGE_CHIP_ID is None:
                 raise UsageError(f"The chip on {address} is an {esp.CHIP_NAME}, which has no partitions; use an ESP32.")
+            if esp.secure_download_mode:
+                raise BoardError(
+                    f"The {esp.CHIP_NAME} on {address} is locked: its loader is in secure download mode, which cannot "
+                    "be undone. Use another board."
+                )
             pins = _usual_pins(esp) if spi == "usual" else spi
             if stub:
                 esp = cmds.run_stub(esp)
@@ -159,13 +164,13 @@ def _detect(cmds: Any, line: Any, address: str, esptool: Any) -> Any:
 
 
 @contextmanager
-def _sentences(address: str, esptool: Any) -> Iterator[None]:
+def _sentences(address: str) -> Iterator[None]:
     """Turns what esptool raises into sentences of ours."""
     try:
         yield
     except UlmError:
         raise
-    except esptool.FatalError as error:
+    except RuntimeError as error:  # FatalError and its relatives
         cause = str(error).strip().splitlines()[0].rstrip(".")
         if "SPI" in cause and "in number" in cause:
             raise UsageError(f"{cause}. Name other pins with --pins.") from None

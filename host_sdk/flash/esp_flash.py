@@ -244,7 +244,13 @@ def _write_model(chip: EspChip, at: int, image: bytes, progress: Progress | None
 
 def _write_table(chip: EspChip, table: bytes, backup: Path) -> None:
     """The new table, with a copy on this computer until it is in place."""
-    backup.parent.mkdir(parents=True, exist_ok=True)
-    backup.write_bytes(table)
+    try:
+        backup.parent.mkdir(parents=True, exist_ok=True)
+        backup.write_bytes(table)
+    except OSError as error:
+        raise FileError(
+            f"Cannot keep a copy of the partition table in {backup.parent}: {error.strerror}. The board's table is as "
+            "it was; make the folder writable and flash again."
+        ) from None
     chip.write(TABLE_ADDRESS, table)
     backup.unlink()
