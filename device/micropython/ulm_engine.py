@@ -3,7 +3,8 @@
 import gc
 
 from ulm_crc import crc16
-from ulm_text import context_buckets, lower, query_buckets
+from ulm_context import context_buckets
+from ulm_text import query_buckets
 
 _SCALE = 32  # of counts to inputs
 _VIEW_BYTES = 24  # of heap that a view of rows takes
@@ -133,4 +134,4 @@ class Engine:
 
     def spell(self, character):
         """Append a character to the context."""
-        self.context = self.context[1:] + lower(character)
+        self.context = self.context[1:] + character.lower()

@@ -5,7 +5,8 @@ import struct
 import time
 
 from ulm_console import Console
-from ulm_frame import Receiver, encode
+from ulm_frame import encode
+from ulm_receive import Receiver
 from ulm_reply import Reply
 
 try:

@@ -14,11 +14,6 @@ _ZONE_WINDOWS = const(8)
 _WORD_START = const(1)
 
 
-def lower(text):
-    """Lower case, A to Z only."""
-    return bytes([c + 32 if 64 < c < 91 else c for c in text])
-
-
 def query_buckets(query, features, mask):
     """The bucket of every window, and of every word where `features` says so, with repetitions."""
     zones = features & _QUERY_ZONES
@@ -26,7 +21,7 @@ def query_buckets(query, features, mask):
     a, b = 32, 32  # the last two characters; the window is (a, b, c)
     zone = -1
     word = -1
-    for c in lower(query) + b" ":
+    for c in query.lower() + b" ":
         if zone >= 0:
             start = 7 * min(zone // _ZONE_WINDOWS, zones)
             buckets.append(((start * 31 + a) * 961 + b * 31 + c) & mask)
@@ -38,19 +33,4 @@ def query_buckets(query, features, mask):
                 buckets.append(word & mask)
                 word = -1
         a, b = b, c
-    return buckets
-
-
-def context_buckets(context, mask, first):
-    """The buckets of all 1-, 2- and 3-grams of a context, each higher by `first`."""
-    buckets = []
-    length = len(context)
-    for start in range(length):
-        code = start * 217 + context[start]
-        buckets.append((code & mask) + first)
-        if start + 1 < length:
-            code = code * 31 + context[start + 1]
-            buckets.append((code & mask) + first)
-            if start + 2 < length:
-                buckets.append(((code * 31 + context[start + 2]) & mask) + first)
     return buckets

@@ -92,6 +92,8 @@ class Python(Board):
     """A board with MicroPython or CircuitPython. Its clock is the one its times are counted with: microseconds."""
 
     heap_bytes: int  # of the virtual one, as on a small board
+    disk_bytes: int  # of its file system, likewise
+    runtime_bytes: int  # that the runtime takes of them, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +203,12 @@ ESP_BOARDS: dict[str, Esp] = {
 }
 """Chips that esptool flashes; not among BOARDS, because it is MicroPython that answers there."""
 
+MICROBIT = "microbit"
 PYTHON_BOARDS: dict[str, Python] = {
     board.name: board
     for board in (
-        Python("micropython", "MicroPython board", "any", 1_000_000, 115_200, heap_bytes=190 << 10),  # a Pico's
-        Python("microbit", "BBC micro:bit", "nrf51822", 1_000_000, 115_200, heap_bytes=9_328),
+        Python("micropython", "MicroPython board", "any", 1_000_000, 115_200, 190 << 10, 1408 << 10, 32 << 10),  # a Pico
+        Python(MICROBIT, "BBC micro:bit", "nrf51822", 1_000_000, 115_200, 9_328, 15_104, 7_600),
     )
 }
 

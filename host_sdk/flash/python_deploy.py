@@ -7,19 +7,22 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from host_sdk.boards import Python
+from host_sdk.boards import MICROBIT, PYTHON_BOARDS, Python
 from host_sdk.errors import BoardError, FitError, PortError, UsageError
-from host_sdk.flash.python_files import BUILD_FILE, MODEL_FILE, NEW_SUFFIX, build_number, runtime_files
+from host_sdk.flash.fit import fitted_python
+from host_sdk.flash.python_files import BUILD_FILE, MODEL_FILE, NEW_SUFFIX, build_number, runtime_files, tiny_files
 from host_sdk.flash.repl import Port, Progress, Repl, compiled, shows_prompt
 from host_sdk.flash.result import FlashResult
 from host_sdk.model.model import Model
-from host_sdk.pack.micropython import PythonImage, pack_python
+from host_sdk.pack.micropython import PythonImage
 from host_sdk.spec.micropython import RUNTIME_HEAP
 
+START_TINY = "import ulm_tiny\nulm_tiny.serve()\n"
 START = "import sys\nfor _n in list(sys.modules):\n if _n.startswith('ulm'):\n  del sys.modules[_n]\nimport ulm\nulm.serve()\n"
+AUTOSTART_TINY = b"import ulm_tiny  # micro-lm: at start\n\nulm_tiny.serve()\n"
 AUTOSTART = b"import ulm  # micro-lm: at start\n\nulm.serve()\n"
 _MARK = b"# micro-lm: at start"
-_WIDE_CHUNK, _NARROW_CHUNK = 1024, 128
+_WIDE_CHUNK, _NARROW_CHUNK = 2048, 128
 """Bytes written at once; a board parses them as text of up to four times the length."""
 
 _FACTS = """
@@ -31,8 +34,9 @@ def _f():
   return s[1]*s[3]
  except (AttributeError,OSError):
   return -1
-print((sys.implementation.name,sys.platform,getattr(sys.implementation,'_mpy',0)&255,gc.mem_free(),'/lib' in sys.path,_f()))
+print((sys.implementation.name,sys.platform,getattr(sys.implementation,'_mpy',0)&255,gc.mem_free(),'/lib' in getattr(sys,'path',()),_f()))
 """
+_IS_TINY = "import os\nprint('ulm_tiny.py' in os.listdir())\n"
 _FOLDER = """
 import os
 try:
@@ -71,8 +75,13 @@ class Facts:
 
     @property
     def folder(self) -> str:
-        """Where runtime and model go, with a slash behind."""
-        return "/lib/" if self.lib else "/"
+        """Where runtime and model go, with a slash behind; a micro:bit has no folders."""
+        return "/lib/" if self.lib else "" if self.tiny else "/"
+
+    @property
+    def tiny(self) -> bool:
+        """Whether only the smallest runtime has room."""
+        return self.platform == MICROBIT
 
 
 def deploy_python(
@@ -84,18 +93,20 @@ def deploy_python(
     `at_start` meets a main.py of the user.
     """
     started = time.monotonic()
-    image = pack_python(model)
     with Repl(port) as repl:
         facts = Facts(*repl.value(_FACTS))
-        if board.name == "microbit" or facts.platform == "microbit":
-            raise UsageError("")
+        board = PYTHON_BOARDS[MICROBIT] if facts.tiny else board
+        image = fitted_python(model, board)
+        if not facts.tiny:
+            check_heap(model, image, facts)
         files = _wanted(facts, board, image)
-        check_heap(model, image, facts)
         if at_start:
             _check_main(repl, facts)
-            files[_main(facts)] = AUTOSTART
+            files[_main(facts)] = AUTOSTART_TINY if facts.tiny else AUTOSTART
         written = _write(repl, facts, files, progress or (lambda done, total: None))
-        repl.start(START)
+        if facts.tiny:
+            repl.restart()
+        repl.start(START_TINY if facts.tiny else START)
     runtime = {path: data for path, data in files.items() if not path.endswith(MODEL_FILE)}
     return FlashResult(
         board=board.name,
@@ -104,7 +115,7 @@ def deploy_python(
         model_bytes=len(image.data),
         memory="files",
         runtime_bytes=sum(map(len, runtime.values())),
-        runtime_build=build_number(),
+        runtime_build=build_number(facts.tiny),
         pages_written=None,
         pages_kept=None,
         files_written=written,
@@ -119,10 +130,14 @@ def start_python(port: Port) -> bool:
         return False
     with Repl(port, fresh=False) as repl:
         try:
-            repl.run("import ulm")
+            tiny = repl.value(_IS_TINY)
+            if tiny:
+                repl.restart()
+            else:
+                repl.run("import ulm")
         except BoardError:
             return False
-        repl.start("ulm.serve()\n")
+        repl.start(START_TINY if tiny else "ulm.serve()\n")
     return True
 
 
@@ -138,6 +153,8 @@ def check_heap(model: Model, image: PythonImage, facts: Facts) -> None:
 
 def _wanted(facts: Facts, board: Python, image: PythonImage) -> dict[str, bytes]:
     """Path and content of all that belongs on the board; the build number last, as the seal."""
+    if facts.tiny:
+        return {**tiny_files(board.name), MODEL_FILE: image.data}
     reads_bytecode = facts.name == "micropython" and facts.mpy == 6
     runtime = runtime_files(board.name, compiled if reads_bytecode else None)
     return {facts.folder + name: data for name, data in {**runtime, MODEL_FILE: image.data}.items()}
@@ -160,10 +177,14 @@ def _write(repl: Repl, facts: Facts, files: Mapping[str, bytes], progress: Progr
         before = done
         repl.write(path, data, chunk, lambda so_far: progress(before + so_far, total))
         done += len(data)
-        if repl.hashes([path])[path] != hashlib.sha256(data).hexdigest():
-            raise BoardError(
-                f"The board wrote {path} wrongly; flash it again, and if that does not help its flash is worn."
-            )
+
+    def check(paths: Mapping[str, bytes]) -> None:
+        found = repl.hashes(list(paths))
+        for path, data in paths.items():
+            if found[path] != hashlib.sha256(data).hexdigest():
+                raise BoardError(
+                    f"The board wrote {path} wrongly; flash it again, and if that does not help its flash is worn out."
+                )
 
     if facts.lib:
         repl.run(_FOLDER)
@@ -175,10 +196,16 @@ def _write(repl: Repl, facts: Facts, files: Mapping[str, bytes], progress: Progr
         repl.run(_REMOVE % ([seal, *map(_other_form, runtime)],))
         for path in runtime:
             write(path, due[path])
+        check({path: due[path] for path in runtime})
     if runtime or seal in due:
         write(seal, files[seal])
-    if model in due:
+    if model in due and facts.tiny:  # without room for two, and a name cannot be changed
+        repl.run(_REMOVE % ([model],))
+        write(model, due[model])
+        check({model: due[model]})
+    elif model in due:
         write(model + NEW_SUFFIX, due[model])
+        check({model + NEW_SUFFIX: due[model]})
         repl.run(_REPLACE % {"new": model + NEW_SUFFIX, "old": model})
     return len(due)
 
@@ -190,6 +217,8 @@ def _other_form(path: str) -> str:
 
 
 def _main(facts: Facts) -> str:
+    if facts.tiny:
+        return "main.py"
     return "/code.py" if facts.name == "circuitpython" else "/main.py"
 
 
@@ -198,6 +227,6 @@ def _check_main(repl: Repl, facts: Facts) -> None:
     program = repl.value(f"try:\n print(open({path!r},'rb').read(200))\nexcept OSError:\n print(b'')\n")
     if program and _MARK not in program:
         raise UsageError(
-            f"The board has a {path[1:]} of its own, which stays: add `import ulm; ulm.serve()` to it, or leave out "
+            f"The board has a {path.strip(chr(47))} of its own, which stays: add `import ulm; ulm.serve()` to it, or leave out "
             "--at-start."
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import token
 import tokenize
 from collections.abc import Callable, Mapping
@@ -18,8 +19,16 @@ MODEL_FILE = "ulm_model.ulb"
 NEW_SUFFIX = ".new"
 _NATIVE = "ulm_viper.py"
 """Machine code is made on the board."""
-_TINY = ("ulm_tiny.py", "ulm_tiny_engine.py")
-"""For boards of MicroPython 1.9 with some KB of heap; in place of all others."""
+_TINY = ("ulm_crc.py", "ulm_frame.py", "ulm_text.py", "ulm_tiny.py", "ulm_tiny_answer.py", "ulm_tiny_engine.py", "ulm_tiny_line.py", "ulm_tiny_loop.py")
+"""All that a micro:bit gets: MicroPython 1.9 with 9 KB of heap."""
+_CONST = """try:
+    from micropython import const
+except ImportError:
+
+    def const(number):
+        return number
+"""
+_TINY_ONLY = "ulm_tiny"
 
 
 def runtime_folder() -> Path:
@@ -35,8 +44,9 @@ def runtime_folder() -> Path:
 def sources(tiny: bool = False) -> Mapping[str, str]:
     """Name and text of each file of the runtime, without remarks: boards keep and compile them."""
     names = sorted(path.name for path in runtime_folder().glob("ulm*.py"))
-    chosen = [name for name in names if (name in _TINY) == tiny]
-    return {name: shortened((runtime_folder() / name).read_text("utf-8")) for name in chosen}
+    chosen = [name for name in names if (name in _TINY if tiny else not name.startswith(_TINY_ONLY))]
+    texts = {name: (runtime_folder() / name).read_text("utf-8") for name in chosen}
+    return {name: shortened(folded(text)) for name, text in texts.items()}
 
 
 @lru_cache
@@ -57,9 +67,25 @@ def runtime_files(board: str, compile_: Callable[[str, str], bytes | None] | Non
     return files
 
 
+def tiny_files(board: str) -> dict[str, bytes]:
+    """The files that make a micro:bit answer."""
+    files = {name: source.encode() for name, source in sources(tiny=True).items()}
+    files[BUILD_FILE] = build_file(board, build_number(tiny=True))
+    return files
+
+
 def build_file(board: str, build: int) -> bytes:
     """What the runtime knows about itself."""
     return f"BOARD = {board.encode()!r}\nBUILD = {build}\nSPEC_SUM = {spec_sum()}\n".encode()
+
+
+def folded(source: str) -> str:
+    """A Python source with the numbers of its constants in their places: `_NAME = const(NUMBER)`."""
+    text = source.replace(_CONST, "")
+    for name, number in re.findall(r"^(_[A-Z][A-Z0-9_]*) = const\((\w+)\)", text, re.MULTILINE):
+        text = re.sub(rf"^{name} = const\(.*\n", "", text, flags=re.MULTILINE)
+        text = re.sub(rf"\b{name}\b", number, text)
+    return text
 
 
 def shortened(source: str) -> str:

@@ -13,6 +13,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,9 @@ PROMPT_S = 0.6
 """A prompt comes in a millisecond; a board that is busy with its garbage may need more."""
 SILENCE_S = 10.0
 """Longest silence inside a program that was sent: writing a block of flash takes a second at most."""
+_RAW_PASTE = b"\x05A\x01"
+_OLD_BYTES, _OLD_PAUSE_S = 32, 0.008
+"""A micro:bit keeps 64 bytes of what comes while it is busy."""
 EXTRA = "pip install 'micro-lm[micropython]'"
 
 _HASHES = """
@@ -87,6 +91,31 @@ def _until_prompt(port: Port) -> bool:
     return got.endswith(PROMPT)
 
 
+class _Line:
+    """The port as mpremote sees it. Boards so old that they know no flow control get a few bytes at a time."""
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._asked = self._old = False
+
+    def write(self, data: bytes) -> None:
+        self._asked = data == _RAW_PASTE
+        step = _OLD_BYTES if self._old else len(data)
+        for at in range(0, len(data), step or 1):
+            self._port.write(data[at : at + step])
+            if self._old:
+                time.sleep(_OLD_PAUSE_S)
+
+    def read(self, size: int = 1) -> bytes:
+        got = self._port.read(size)
+        if self._asked:
+            self._old, self._asked = not got.startswith(b"R"), False
+        return got
+
+    def inWaiting(self) -> int:  # noqa: N802  (pyserial's older name)
+        return self._port.in_waiting
+
+
 class Repl:
     """A board whose REPL takes programs, as a context. LinkError when it falls silent, BoardError when a program fails.
 
@@ -100,7 +129,7 @@ class Repl:
 
         # As its __init__ leaves it, over a port that is open already.
         self._transport: Any = SerialTransport.__new__(SerialTransport)
-        self._transport.serial = port
+        self._transport.serial = _Line(port)
         self._transport.device_name = port.port
         self._transport.in_raw_repl = self._transport.mounted = self._transport.is_pty = False
         self._transport.use_raw_paste = True
@@ -111,6 +140,11 @@ class Repl:
         with self._reported():
             self._transport.enter_raw_repl(soft_reset=self._fresh)
         return self
+
+    def restart(self) -> None:
+        """Restart its Python: what programs have left in the heap is gone."""
+        with self._reported():
+            self._transport.enter_raw_repl(soft_reset=True)
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError):
@@ -139,15 +173,16 @@ class Repl:
     def write(self, path: str, data: bytes, chunk: int, progress: Callable[[int], None]) -> None:
         """Write a file, so many bytes at once; progress(bytes written so far)."""
         with self._reported(path):
-            self._transport.exec(f"f=open({path!r},'wb')\nw=f.write")
-            coded = self._knows_base64()
+            coded = self._knows_base64
             for at in range(0, len(data), chunk):
                 part = data[at : at + chunk]
                 text = f"a({base64.b64encode(part)!r})" if coded else repr(part)
-                self._transport.exec(f"w({text})")
+                first = f"f=open({path!r},'wb')\n" if at == 0 else ""
+                last = "\nf.close()" if at + chunk >= len(data) else ""
+                self._transport.exec(f"{first}f.write({text}){last}")
                 progress(at + len(part))
-            self._transport.exec("f.close()")
 
+    @cached_property
     def _knows_base64(self) -> bool:
         """Whether the board has `a` now, which decodes; bytes as Python writes them are twice as long."""
         from mpremote.transport import TransportExecError

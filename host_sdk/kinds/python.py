@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, cast
 
-from host_sdk.boards import Python
+from host_sdk.boards import MICROBIT, Python
 from host_sdk.conformance import Usage
 from host_sdk.errors import PortError, UsageError
+from host_sdk.flash.fit import fitted_python, python_room
 from host_sdk.flash.python_deploy import deploy_python, start_python
 from host_sdk.flash.python_files import build_number
 from host_sdk.flash.repl import shows_prompt
@@ -15,13 +16,10 @@ from host_sdk.kinds.kind import How, Kind, Progress
 from host_sdk.link.connection import Connection
 from host_sdk.link.messages import Hello
 from host_sdk.model.model import Model
-from host_sdk.pack.micropython import PythonImage, pack_python
+from host_sdk.pack.micropython import PythonImage
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.python_board import PythonBoard
-
-_LARGEST = 1 << 20
-"""Bytes of file system that every board of this kind has; a board says how many are free."""
 
 
 class PythonKind(Kind):
@@ -36,11 +34,11 @@ class PythonKind(Kind):
     @property
     def room(self) -> int:
         """Bytes of the file system."""
-        return _LARGEST
+        return python_room(self.board)
 
     def fitted(self, model: Model) -> PythonImage:
-        """The model packed as lists of rows."""
-        return pack_python(model)
+        """The model packed for its Python."""
+        return fitted_python(model, self.board)
 
     def flash(self, connection: Connection, model: Model, how: How, progress: Progress | None) -> FlashResult:
         """Files that differ are written, and the runtime is started."""
@@ -55,7 +53,7 @@ class PythonKind(Kind):
 
     def is_outdated(self, hello: Hello) -> bool:
         """Whether the board runs another build than the one that is shipped."""
-        return hello.build != build_number()
+        return hello.build != build_number(self.board.name == MICROBIT)
 
     def usage(self, connection: Connection) -> Usage:
         """A REPL never sleeps."""

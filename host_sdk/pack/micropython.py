@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from host_sdk.errors import FileError, FitError
 from host_sdk.model.crc import crc16
 from host_sdk.model.model import Layer, Model
 from host_sdk.spec import micropython as spec
-from host_sdk.spec.container import Kind
+from host_sdk.spec.container import Kind, WeightCode
 from host_sdk.spec.image import MAX_CLASSES
 from host_sdk.spec.protocol import MAX_QUERY
 
@@ -23,6 +24,32 @@ _LAYER = struct.Struct(spec.LAYER)
 _ROW_HEAP, _COLUMN_HEAP = 16, 4
 """Bytes: a bias and two sums, lists grown; an offset."""
 _LONGEST_COLUMN = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    """Name, character set and replies behind the header, each with its offset in the image."""
+
+    data: bytes
+    charset_at: int
+    replies_at: int
+
+    @property
+    def end(self) -> int:
+        """Offset of what follows them."""
+        return spec.HEADER_BYTES + len(self.data)
+
+    @classmethod
+    def of(cls, model: Model) -> _Texts:
+        """Those of a model."""
+        name = model.name.encode("ascii", "replace")[:15]
+        charset = model.charset.encode("ascii")
+        head = bytes((len(name),)) + name
+        replies = b"".join(
+            bytes((reply.action, len(reply.text))) + reply.text.encode("ascii") for reply in model.replies
+        )
+        charset_at = spec.HEADER_BYTES + len(head)
+        return cls(head + charset + replies, charset_at, charset_at + len(charset))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +80,10 @@ def pack_python(model: Model) -> PythonImage:
             f"The model chooses among {model.classes} replies; the runtime counts at most {MAX_CLASSES}. "
             "Train it with fewer distinct replies."
         )
-    name = model.name.encode("ascii", "replace")[:15]
-    texts = bytes((len(name),)) + name
-    charset_at = spec.HEADER_BYTES + len(texts)
-    texts += model.charset.encode("ascii")
-    replies_at = spec.HEADER_BYTES + len(texts)
-    for reply in model.replies:
-        texts += bytes((reply.action, len(reply.text))) + reply.text.encode("ascii")
-    layers_at = spec.HEADER_BYTES + len(texts)
-
+    texts = _Texts.of(model)
     table, body = b"", b""
     groups = columns_bytes = 0
-    at = layers_at + len(model.layers) * _LAYER.size
+    at = texts.end + len(model.layers) * _LAYER.size
     for layer in model.layers:
         packed = [encode_column(layer.weights[:, column]) for column in range(layer.columns)]
         lengths = np.array([len(data) for data, _ in packed])
@@ -83,32 +102,46 @@ def pack_python(model: Model) -> PythonImage:
         groups += sum(count for _, count in packed)
         columns_bytes += len(columns)
 
-    values = {
-        "magic": spec.MAGIC,
-        "abi": spec.ABI,
-        "kind": model.kind,
-        "layers": len(model.layers),
-        "features": model.features.flags,
-        "length": at,
-        "model_crc": model.crc,
-        "query_mask": model.query_buckets - 1,
-        "context_mask": max(model.context_buckets - 1, 0),
-        "context_length": model.context_length,
-        "max_query": MAX_QUERY,
-        "max_reply": model.max_reply,
-        "classes": model.classes,
-        "groups": groups,
-        "charset_at": charset_at if model.kind is Kind.CHARACTER else 0,
-        "replies_at": replies_at if model.kind is Kind.REPLY else 0,
-        "layers_at": layers_at,
-        "columns_bytes": columns_bytes,
-    }
-    head = _HEADER.pack(*(values.get(name, 0) for name, _, _ in spec.HEADER)).ljust(spec.HEADER_BYTES, b"\0")
-    data = bytearray(head + texts + table + body)
-    checked = bytes(data[spec.CHECK_FROM :])
-    struct.pack_into("<IH", data, 12, zlib.crc32(checked), crc16(checked))
+    data = _assemble(model, texts, table + body, {"groups": groups, "columns_bytes": columns_bytes})
     heap = sum(_ROW_HEAP * layer.rows + _COLUMN_HEAP * layer.columns for layer in model.layers)
-    return PythonImage(bytes(data), model.crc, groups, heap)
+    return PythonImage(data, model.crc, groups, heap)
+
+
+def pack_tiny(model: Model) -> PythonImage:
+    """The image for a micro:bit. FitError for what its runtime cannot run: it takes reply models of 2-bit weights."""
+    rows = max(layer.rows for layer in model.layers)
+    trouble = ""
+    if model.kind is not Kind.REPLY:
+        trouble = "spells its replies"
+    elif rows > spec.TINY_ROWS:
+        trouble = f"has a layer of {rows} rows"
+    elif any(layer.code in (WeightCode.INT4, WeightCode.INT8) for layer in model.layers):
+        trouble = "has weights of more than two bits"
+    if trouble:
+        raise FitError(
+            f"The model {model.name!r} {trouble}; a micro:bit runs reply models of at most {spec.TINY_ROWS} rows and "
+            "two bits a weight. `commands` is one."
+        )
+    texts = _Texts.of(model)
+    at = texts.end + len(model.layers) * _LAYER.size
+    table, body = b"", b""
+    for layer in model.layers:
+        columns = b"".join(map(_fields, layer.weights.T))
+        biases = layer.bias.astype("<i2").tobytes()
+        flags = spec.FLAG_SATURATE if layer.saturate else 0
+        start = at + len(biases)
+        table += _LAYER.pack(layer.rows, layer.columns, layer.shift, flags, 0, at, 0, start, len(columns))
+        body += biases + columns
+        at = start + len(columns)
+    data = _assemble(model, texts, table + body, {"abi": spec.TINY_ABI, "columns_bytes": len(body)})
+    return PythonImage(data, model.crc, 0, 0, spec.TINY_QUERY)
+
+
+def _fields(column: NDArray[np.int8]) -> bytes:
+    """Two bits a row, the first in the lowest."""
+    padded = np.pad(column.astype(np.int64) + 2, (0, -column.size % 4)).reshape(-1, 4)
+    joined: NDArray[np.int64] = (padded << np.arange(0, 8, 2)).sum(axis=1)
+    return joined.astype(np.uint8).tobytes()
 
 
 def encode_column(weights: NDArray[np.int8]) -> tuple[bytes, int]:
@@ -175,6 +208,34 @@ def unpack_layers(data: bytes) -> list[tuple[NDArray[np.int8], NDArray[np.int16]
         biases = np.frombuffer(data, "<i2", rows, biases_at).astype(np.int16)
         layers.append((weights, biases, shift, bool(flags & spec.FLAG_SATURATE)))
     return layers
+
+
+def _assemble(model: Model, texts: _Texts, layers: bytes, fields: Mapping[str, int]) -> bytes:
+    """The image from its parts; `fields` are those of the header that the model does not tell."""
+    values: dict[str, int | bytes] = {
+        "magic": spec.MAGIC,
+        "abi": spec.ABI,
+        "kind": model.kind,
+        "layers": len(model.layers),
+        "features": model.features.flags,
+        "length": texts.end + len(layers),
+        "model_crc": model.crc,
+        "query_mask": model.query_buckets - 1,
+        "context_mask": max(model.context_buckets - 1, 0),
+        "context_length": model.context_length,
+        "max_query": MAX_QUERY,
+        "max_reply": model.max_reply,
+        "classes": model.classes,
+        "charset_at": texts.charset_at,
+        "replies_at": texts.replies_at,
+        "layers_at": texts.end,
+        **fields,
+    }
+    head = _HEADER.pack(*(values.get(name, 0) for name, _, _ in spec.HEADER)).ljust(spec.HEADER_BYTES, b"\0")
+    data = bytearray(head + texts.data + layers)
+    checked = bytes(data[spec.CHECK_FROM :])
+    struct.pack_into("<IH", data, 12, zlib.crc32(checked), crc16(checked))
+    return bytes(data)
 
 
 def _has_others(layer: Layer) -> bool:

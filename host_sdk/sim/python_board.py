@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from host_sdk.boards import Python
+from host_sdk.boards import MICROBIT, Python
 from host_sdk.errors import MissingError, UsageError
 from host_sdk.sim.board import VirtualBoard, check_pace
 from host_sdk.sim.process import Lock, Process
 
-MICROBIT = "microbit"
 FIRMWARE = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
 _LEAST_HEAP_KB, _MOST_HEAP_KB = 32, 1 << 20
 

@@ -6,6 +6,8 @@ Offsets count from the image's first byte; all numbers are little-endian.
 MAGIC = b"ULMP"
 ABI = 0x61
 """Raised when a runtime could misread an older image. AVR images count from 1, those of CP/M from 41h."""
+TINY_ABI = 0x62
+"""Of the form for a micro:bit: the columns are fields of two bits, weight + 2, all of the same length."""
 
 # Header fields: (name, byte offset, size in bytes).
 HEADER = (
@@ -44,5 +46,8 @@ FLAG_OTHERS = 2
 """Weights other than -1 and 1, or rows from 256 on."""
 BANK_ROWS = 256
 """Rows that one byte can name; a group of weight 0 says which 256 rows follow."""
+TINY_ROWS = 255
+TINY_QUERY = 62
+"""What the runtime of a micro:bit takes."""
 RUNTIME_HEAP = 24_000
 """Bytes of heap that the runtime takes, measured; what a model needs beside its file comes on top."""

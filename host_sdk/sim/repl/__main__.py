@@ -45,7 +45,7 @@ class Board:
             reads = [_STDIN, self._machine.fd] + ([self._master] if len(self._to_board) < _KEPT_BYTES else [])
             writes = [self._master] if self._to_host else []
             # What the machine does not take at once it is offered again.
-            ready, _, _ = select.select(reads, writes, [], 0.005 if self._to_board else 0.1)
+            ready, _, _ = select.select(reads, writes, [], 0.001 if self._to_board else 0.1)
             if _STDIN in ready:
                 self._serve()
             if self._master in ready:
@@ -113,8 +113,9 @@ def main(words: Sequence[str]) -> None:
     tell(board.tty)
     try:
         board.work()
-    finally:
-        machine.stop()
+    except EOFError:
+        return  # it ended by itself
+    machine.stop()
 
 
 if __name__ == "__main__":

@@ -17,8 +17,12 @@ from pathlib import Path
 _RAW_ON, _RAW_OFF, _INTERRUPT = b"\x01", b"\x02", b"\x03"
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _START_S = 10.0
+_SHORTEST_LIFE_S = 0.05
+"""A process that ends sooner never worked."""
 _INTERRUPT_S = 1.0
 """A program that has not ended so long after its interrupt has caught it and goes on."""
+_BURST, _BYTE_S = 16, 10 / 115_200
+"""Bytes of a UART's queue, and seconds for one of them."""
 _FLASH_BYTES = 0x40000
 """Of the nRF51822."""
 _SOFT_REBOOT = b"MPY: soft reboot\r\n"
@@ -36,6 +40,7 @@ class Machine:
         self._start()
 
     def _start(self) -> None:
+        self._started = time.monotonic()
         self.fd, slave = pty.openpty()
         tty_module.setraw(slave)
         settings = termios.tcgetattr(slave)
@@ -96,6 +101,8 @@ class Machine:
             return b""
         except OSError:  # the process has ended
             self.stop()
+            if time.monotonic() - self._started < _SHORTEST_LIFE_S:
+                raise EOFError from None
             self._start()
             return _SOFT_REBOOT + (self._enter_raw() if self.raw else b"")
 
@@ -108,6 +115,7 @@ class Machine:
         self.stop()
         self.raw = False
         self._start()
+        self.await_output()
 
     def stop(self) -> None:
         """End the process."""
@@ -134,6 +142,7 @@ class Microbit(Machine):
         self._flash = Path(state) / "flash.bin"
         self._monitor = Path(state) / "monitor"
         self._firmware = firmware
+        self._free_from = 0.0
         super().__init__((qemu,))
 
     def _start(self) -> None:
@@ -144,6 +153,22 @@ class Microbit(Machine):
         machine = ("-M", "microbit", "-display", "none", "-device", f"loader,{memory}")
         self._command = (self._command[0], *machine, *line, *monitor)
         super()._start()
+
+    def write(self, data: bytes) -> int:
+        """At the rate of the wire: its firmware loses what comes faster."""
+        now = time.monotonic()
+        if now < self._free_from:
+            return 0
+        count = super().write(data[:_BURST])
+        self._free_from = now + count * _BYTE_S
+        return count
+
+    def await_output(self) -> None:
+        """Until it has started; then take back QEMU's wish for a second carriage return in front of each line end."""
+        super().await_output()
+        settings = termios.tcgetattr(self.fd)
+        settings[1] &= ~termios.OPOST
+        termios.tcsetattr(self.fd, termios.TCSANOW, settings)
 
     def stop(self) -> None:
         """Save the flash and end."""
@@ -157,7 +182,7 @@ class Microbit(Machine):
             try:
                 monitor.connect(str(self._monitor))
                 self._answer(monitor)
-                monitor.sendall(f'pmemsave 0 {_FLASH_BYTES} "{new}"\n'.encode())
+                monitor.sendall(f'memsave 0 {_FLASH_BYTES} "{new}"\n'.encode())
                 self._answer(monitor)
             except OSError:
                 return
