@@ -9,7 +9,6 @@ try:
 except ImportError:
 
     def const(number):
-        """The number itself."""
         return number
 
 
