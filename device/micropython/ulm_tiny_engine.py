@@ -36,32 +36,38 @@ def open_head():
 
 def outputs(head, layers, query):
     """Those of the last layer."""
-    active = {}
-    for bucket in query_buckets(query, head[7], number(head, 24)):
-        active[bucket] = active.get(bucket, 0) + 32
+    columns = query_buckets(query, head[7], number(head, 24))
+    columns.sort()
+    found = None
     for layer in layers:
-        found = [((y & 0xFFFF ^ 0x8000) - 0x8000) >> layer[4] for y in add_up(layer, active)]
+        found = add_up(layer, columns, found)
+        shift = layer[4]
         cap = 255 if layer[5] & 1 else 0x7FFF
-        active = {}
+        columns = []
         for row in range(len(found)):
-            if found[row] > 0:
-                active[row] = min(found[row], cap)
+            y = ((found[row] & 0xFFFF ^ 0x8000) - 0x8000) >> shift
+            if y > 0:
+                columns.append(row)
+            found[row] = min(y, cap) if layer is not layers[-1] else y
     return found
 
 
-def add_up(layer, active):
-    """A layer's sums of its inputs that are not 0."""
+def add_up(layer, columns, values):
+    """A layer's sums of the columns that are listed, in order; without values each stands for one count."""
     rows = number(layer, 0)
     stride = rows + 3 >> 2  # bytes of a column: two bits a row
     with open(PATH, "rb") as file:
         skip(file, number(layer, 8))
-        sums = [number(file.read(2), 0) for _ in range(rows)]
+        sums = []
+        for _ in range(rows):
+            sums.append(number(file.read(2), 0))
         at = 0
-        for column in sorted(active):
-            skip(file, (column - at) * stride)
-            at = column + 1
-            data = file.read(stride)
-            x = active[column]
+        for column in columns:
+            if column >= at:
+                skip(file, (column - at) * stride)
+                data = file.read(stride)
+                at = column + 1
+            x = values[column] if values else 32
             for row in range(rows):
                 sums[row] += x * ((data[row >> 2] >> 2 * (row & 3) & 3) - 2)
     return sums

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import re
-import token
-import tokenize
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from host_sdk.errors import MissingError
+from host_sdk.flash.shorten import folded, renamed, shortened
 from host_sdk.model.crc import crc16
 from host_sdk.spec.emit import spec_sum
 
@@ -21,13 +18,6 @@ _NATIVE = "ulm_viper.py"
 """Machine code is made on the board."""
 _TINY = ("ulm_crc.py", "ulm_frame.py", "ulm_text.py", "ulm_tiny.py", "ulm_tiny_answer.py", "ulm_tiny_engine.py", "ulm_tiny_line.py", "ulm_tiny_loop.py")
 """All that a micro:bit gets: MicroPython 1.9 with 9 KB of heap."""
-_CONST = """try:
-    from micropython import const
-except ImportError:
-
-    def const(number):
-        return number
-"""
 _TINY_ONLY = "ulm_tiny"
 
 
@@ -46,7 +36,8 @@ def sources(tiny: bool = False) -> Mapping[str, str]:
     names = sorted(path.name for path in runtime_folder().glob("ulm*.py"))
     chosen = [name for name in names if (name in _TINY if tiny else not name.startswith(_TINY_ONLY))]
     texts = {name: (runtime_folder() / name).read_text("utf-8") for name in chosen}
-    return {name: shortened(folded(text)) for name, text in texts.items()}
+    short = {name: shortened(folded(text)) for name, text in texts.items()}
+    return renamed(short) if tiny else short
 
 
 @lru_cache
@@ -77,47 +68,3 @@ def tiny_files(board: str) -> dict[str, bytes]:
 def build_file(board: str, build: int) -> bytes:
     """What the runtime knows about itself."""
     return f"BOARD = {board.encode()!r}\nBUILD = {build}\nSPEC_SUM = {spec_sum()}\n".encode()
-
-
-def folded(source: str) -> str:
-    """A Python source with the numbers of its constants in their places: `_NAME = const(NUMBER)`."""
-    text = source.replace(_CONST, "")
-    for name, number in re.findall(r"^(_[A-Z][A-Z0-9_]*) = const\((\w+)\)", text, re.MULTILINE):
-        text = re.sub(rf"^{name} = const\(.*\n", "", text, flags=re.MULTILINE)
-        text = re.sub(rf"\b{name}\b", number, text)
-    return text
-
-
-def shortened(source: str) -> str:
-    """A Python source without docstrings, remarks and blank lines, indented by one blank."""
-    out: list[str] = []
-    line: list[tuple[str, bool]] = []  # (text, a blank before it)
-    depth = 0
-    end = (0, 0)
-    for item in tokenize.generate_tokens(io.StringIO(source).readline):
-        kind, text, start = item.type, item.string, item.start
-        if kind == token.INDENT:
-            depth += 1
-        elif kind == token.DEDENT:
-            depth -= 1
-        elif kind in (token.NEWLINE, token.ENDMARKER):
-            if line and not (len(line) == 1 and line[0][0][0] in "\"'"):  # no docstring
-                body = "".join(" " * blank + word for word, blank in line).strip()
-                out.append(" " * depth + body)
-            line = []
-        elif kind not in (token.COMMENT, tokenize.NL):
-            line.append((text, start[0] == end[0] and start[1] > end[1]))
-        end = item.end
-    return _with_bodies(out)
-
-
-def _with_bodies(lines: list[str]) -> str:
-    """A body that was nothing but a docstring needs a statement."""
-    out: list[str] = []
-    for number, line in enumerate(lines):
-        out.append(line)
-        depth = len(line) - len(line.lstrip())
-        after = lines[number + 1] if number + 1 < len(lines) else ""
-        if line.endswith(":") and len(after) - len(after.lstrip()) <= depth:
-            out.append(" " * (depth + 1) + "pass")
-    return "\n".join(out) + "\n"
