@@ -73,11 +73,21 @@ class Medium(Enum):
     """A W25Q-class SPI flash chip."""
 
 
+@dataclass(frozen=True, slots=True)
+class PartCurrents:
+    """Typical supply currents of a card or a flash chip in mA."""
+
+    reading: float  # selected
+    writing: float  # programming, erasing
+    standby: float  # with its supply, not selected
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offload(Avr):
     """An AVR board with a card or a flash chip on its SPI pins, from which the model comes while it thinks."""
 
     medium: Medium
+    part_currents: PartCurrents
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +117,11 @@ class Esp(Board):
 
 
 _8MHZ_3V3 = Currents(active=3.7, idle=0.69, power_down=0.0001)  # between the curves for 3 V and 5 V
+_16MHZ_5V = Currents(active=10.4, idle=2.4, power_down=0.0001)  # twice those of the table for 8 MHz and 5 V
+_PARTS = {
+    Medium.SD: PartCurrents(reading=25.0, writing=40.0, standby=12.0),  # cards differ: 12 to 40 mA once started
+    Medium.FLASH: PartCurrents(reading=4.0, writing=20.0, standby=0.01),  # W25Q32 datasheet, typical
+}
 _ATMEGABOOT = "atmega/ATmegaBOOT_168_atmega328.hex"
 _ATMEGABOOT_8MHZ = "atmega/ATmegaBOOT_168_atmega328_pro_8MHz.hex"
 _OPTIBOOT = "optiboot/optiboot.c"
@@ -182,9 +197,12 @@ def _offload(base: Avr, medium: Medium) -> Offload:
     """The same board with a part on its SPI pins."""
     facts = {one.name: getattr(base, one.name) for one in fields(base)}
     part = "SD card" if medium is Medium.SD else "SPI flash"
-    return Offload(
-        **{**facts, "name": f"{base.name}-{medium.value}", "title": f"{base.title} with {part}"}, medium=medium
-    )
+    facts |= {
+        "name": f"{base.name}-{medium.value}",
+        "title": f"{base.title} with {part}",
+        "currents": base.currents or _16MHZ_5V,  # to be set beside those of the part
+    }
+    return Offload(**facts, medium=medium, part_currents=_PARTS[medium])
 
 
 OFFLOAD_BOARDS: dict[str, Offload] = {

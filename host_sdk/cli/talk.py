@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from host_sdk.boards import BOARDS
-from host_sdk.cli.show import print_json, progress_bar, table
+from host_sdk.boards import BOARDS, Offload
+from host_sdk.cli.show import ThinkingBar, ctrl_c_calls, print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
@@ -59,11 +59,12 @@ def converse(board: Device, as_json: bool = False) -> None:
 
 def say(board: Device, query: str, as_json: bool = False) -> None:
     """Ask and show one reply with its figures; FileError when the board computed other numbers."""
-    reply = board.chat(query) if as_json else _speak(board, query)
+    with ctrl_c_calls(board.stop):
+        reply = board.chat(query) if as_json else _speak(board, query)
     if as_json:
         print_json(_reply_json(reply, board))
     elif reply.ms_per_char is not None:
-        proof = ", every number proved" if reply.digest_checked else ""
+        proof = ", every number proved" if reply.digest_checked else ", stopped" if reply.stopped else ""
         click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}{proof}", dim=True, err=True)
     if reply.digest_checked is False:
         raise BoardError(
@@ -206,15 +207,18 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     if result.tpa_bytes is not None:
         click.echo(f"TPA {result.tpa_bytes} B (model {result.model_bytes} B), {result.stack_bytes} B of stack in it")
     else:
+        where = "beside it" if isinstance(known, Offload) else "in it"
         click.echo(
-            f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
+            f"flash {result.flash_bytes} B (model {result.model_bytes} B {where}), SRAM {result.sram_bytes} B "
             f"and {result.stack_bytes} B of stack"
         )
     if energy:
+        part = f" ({energy.part_uj_per_reply:.0f} of it the card's or chip's)" if energy.part_uj_per_reply else ""
+        lives = ", ".join(f"{name} {days / 365:.1f} years" for name, days in energy.battery_days.items())
         click.echo(
             f"energy, estimated from cycles and datasheet currents: {energy.uj_per_char:.1f} uJ per character, "
-            f"{energy.uj_per_reply:.0f} uJ per reply; at {energy.replies_per_day} replies a day "
-            + ", ".join(f"{name} {days / 365:.1f} years" for name, days in energy.battery_days.items())
+            f"{energy.uj_per_reply:.0f} uJ per reply{part}"
+            + (f"; at {energy.replies_per_day} replies a day {lives}" if lives else "")
         )
 
 
@@ -224,8 +228,12 @@ def _number(value: float | None, digits: int) -> str:
 
 def _speak(board: Device, query: str) -> Reply:
     """Print the reply while it is made."""
-    for character in board.stream(query):
-        click.echo(character, nl=False)
+    bar = ThinkingBar()
+    try:
+        for character in board.stream(query, progress=bar.show):
+            bar.say(character)
+    finally:
+        bar.clear()
     click.echo()
     if board.last is None:
         raise LinkError("The reply ended early; ask again.")
@@ -257,6 +265,7 @@ def _reply_json(reply: Reply, board: Device) -> dict[str, object]:
         "passes": reply.passes,
         "digest": f"{reply.digest:04x}",
         "digest_checked": reply.digest_checked,
+        "stopped": reply.stopped,
         "cycles_per_char": reply.cycles_per_char,
         "ms_per_char": reply.ms_per_char,
         "board": reply.board,

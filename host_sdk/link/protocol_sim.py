@@ -201,11 +201,14 @@ def _switch_on_esp(board: Esp, address: SimAddress) -> EspBoard:
 
 
 def part_of(url: str) -> Part | None:
-    """The part on the SPI bus of a virtual board, as its address wants it; None for boards without."""
+    """The part on the SPI bus of a virtual board, as its address wants it; None for boards without.
+
+    FileError when the address names a card that is not there.
+    """
     address = parse_address(url)
     if not isinstance(address.board, Offload):
         return None
-    from host_sdk.sim.part import FlashChip, SdCard, usual_part
+    from host_sdk.sim.part import FlashChip, SdCard, check_card, usual_part
 
     given = address.options
     part = usual_part(address.board, address.state)
@@ -213,7 +216,7 @@ def part_of(url: str) -> Part | None:
     if "seed" in given:
         changes["seed"] = int(_number(given, "seed"))
     if isinstance(part, SdCard) and "card" in given:
-        changes["file"] = Path(given["card"]) if given["card"] else None
+        changes["file"] = check_card(Path(given["card"])) if given["card"] else None
     if isinstance(part, FlashChip) and given.get("flash"):
         changes["file"] = Path(given["flash"])
     return replace(part, **changes)

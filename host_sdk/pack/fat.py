@@ -92,7 +92,9 @@ def _boot(per: int, fat_blocks: int, clusters: int, serial: int, label: str) -> 
 
 def _entry(name: str, cluster: int, size: int) -> bytes:
     stem, _, ending = name.encode("ascii").partition(b".")
-    assert 1 <= len(stem) <= 8 and len(ending) <= 3 and name.isupper(), name
+    assert name.isupper()
+    assert 1 <= len(stem) <= 8
+    assert len(ending) <= 3
     padded = stem.ljust(8) + ending.ljust(3)
     return _ENTRY.pack(padded, _ARCHIVE, 0, 0, 0, _NEW_YEAR_1980, _NEW_YEAR_1980, 0, 0, _NEW_YEAR_1980, cluster, size)
 
