@@ -15,8 +15,10 @@ from host_sdk.flash.result import FlashResult, check_result
 from host_sdk.kinds import How, Kind, kind_of, wake
 from host_sdk.link.connection import Connection
 from host_sdk.link.messages import End, Hello, Info
+from host_sdk.link.pace import Pace, Thought
 from host_sdk.link.ports import only_board
 from host_sdk.link.session import Event, Text
+from host_sdk.link.session import Progress as Work
 from host_sdk.model.engine import run
 from host_sdk.model.library import find_model, recall, remember, shipped_model
 from host_sdk.model.model import Model
@@ -25,6 +27,9 @@ from host_sdk.pack.queries import bench_queries
 from host_sdk.spec.protocol import MAX_QUERY, HelloFlag, Status
 
 Progress = Callable[[int, int], None]
+"""Told how much is done, of how much."""
+Thinking = Callable[[Thought], None]
+"""Told how far a slow board is with its next character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,7 @@ class Device:
         self.address = address if address is not None else only_board()
         self.last: Reply | None = None
         """The last complete reply."""
+        self._pace = Pace()
         self._connection = Connection(self.address, baud, trace)
         try:
             self._start(wanted, bare)
@@ -108,24 +114,32 @@ class Device:
         """The model on the board, if this computer has seen it; None otherwise."""
         return recall(self.hello.model_crc) if self.hello.model_crc is not None else None
 
-    def chat(self, query: str) -> Reply:
+    def chat(self, query: str, *, progress: Thinking | None = None) -> Reply:
         """Ask and wait for the whole reply. UsageError for a query longer than the board takes."""
-        for _ in self.stream(query):
+        for _ in self.stream(query, progress=progress):
             pass
         assert self.last is not None
         return self.last
 
-    def stream(self, query: str) -> Generator[str, None, None]:
+    def stream(self, query: str, *, progress: Thinking | None = None) -> Generator[str, None, None]:
         """Ask and yield the reply's characters as the board makes them; afterwards `last` is the whole Reply.
 
-        A stream that is closed before its end stops the board.
+        `progress` is told a few times a second how far a board is that takes longer for a character. A stream that
+        is closed before its end stops the board; `stop` ends it and keeps what was said.
         """
         data = self._query(query)
         events = self._connection.session.chat(data)
         text = ""
         end: End | None = None
+        self._pace.interrupt()
         try:
             for event in events:
+                if isinstance(event, Work):
+                    thought = self._pace.see(event)
+                    if progress:
+                        progress(thought)
+                    continue
+                self._pace.interrupt()
                 if isinstance(event, Text):
                     text += event.text
                     yield from event.text
@@ -136,6 +150,13 @@ class Device:
                 self._abandon(events)
         if end is not None:
             self.last = self._reply(data, text, end)
+
+    def stop(self) -> None:
+        """End the reply that is being made; `stream` and `chat` then return what was said, with `stopped` set.
+
+        For a signal handler or another thread: they wait for the board meanwhile.
+        """
+        self._connection.session.stop()
 
     def info(self) -> Info:
         """Sizes of runtime, model and memory, and how long the board has been up."""
@@ -237,16 +258,14 @@ class Device:
         new = virtual is not None and virtual.fresh and "blank" not in self.address.partition("?")[2]
         if kind and new and not bare:
             # Like a board sold with the demo on it.
-            model = model or shipped_model("tinychat")
-            kind.furnish(self._connection, model)
-            remember(model)
-            return
-        if kind and new and not kind.new_speaks:
+            kind.furnish(self._connection, model or shipped_model(kind.demo))
+        if kind and new and bare and not kind.new_speaks:
             return
         try:
-            if kind:
-                kind.wake(self._connection)
-            self._greet()
+            if not self._connection.heard:
+                if kind:
+                    kind.wake(self._connection)
+                self._greet()
         except PortError as error:
             if not kind and wake(self._connection):
                 self._greet()

@@ -129,6 +129,13 @@
 #define STREAM_MAGIC 0x534D4C55
 #define STREAM_ABI 1
 #define STREAM_HEADER_BYTES 0x40
+#define STREAM_CHECK_FROM 0x10
+#define STREAM_BLOCK_BYTES 0x200
+#define STREAM_GROUP 0x10
+#define STREAM_LAYER_BYTES 8
+#define STREAM_ARENA_BYTES 0x500
+#define STREAM_LISTS 0
+#define STREAM_ROWS 1
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

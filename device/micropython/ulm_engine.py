@@ -55,7 +55,8 @@ class Engine:
 
     def build(self, layers, native):
         """The columns of all layers, in the fastest form that leaves some of the heap free."""
-        for self.kernel, columns, source in self.forms(native):
+        for name, columns, source in self.forms(native):
+            self.kernel = name
             self.columns = []
             gc.collect()
             try:

@@ -26,6 +26,8 @@
 #define LAST_16 0xFFF8
 #define LAST_32 0x0FFFFFF8
 
+#define ROOT_MAX 512 /* blocks of the root directory that are looked at: 8,192 entries */
+
 #define HIDDEN_KINDS 0x18 /* attributes of folders, labels and long names */
 #define DELETED 0xE5
 
@@ -154,7 +156,7 @@ static bool find(char letter, uint8_t skip) {
     uint32_t block = volume->wide ? block_of(cluster) : cluster;
     uint16_t entries =
         volume->wide ? volume->blocks_per_cluster * (BLOCK / 32) : volume->root_entries;
-    for (uint16_t clusters = 0xFFFF; clusters; clusters--) { /* a damaged chain may have no end */
+    for (uint16_t left_blocks = ROOT_MAX;;) { /* a damaged chain may have no end */
         seek(block, 0);
         for (uint16_t left = entries; left; left--) {
             stream_read(entry, sizeof *entry);
@@ -163,15 +165,15 @@ static bool find(char letter, uint8_t skip) {
             if ((uint8_t)entry->name[0] != DELETED && matches(letter) && !skip--)
                 return true;
         }
-        if (!volume->wide)
+        if (!volume->wide || left_blocks <= volume->blocks_per_cluster)
             return false;
+        left_blocks -= volume->blocks_per_cluster;
         seek_link(cluster);
         cluster = read_link();
         if (is_last(cluster) || cluster < FIRST_CLUSTER)
             return false;
         block = block_of(cluster);
     }
-    return false;
 }
 
 static void add_slot(uint32_t block, uint32_t blocks) {

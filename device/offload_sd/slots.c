@@ -1,4 +1,5 @@
 /* Which image answers: the newest sound one. */
+#include <avr/io.h>
 #include <stddef.h>
 
 #include "crc.h"
@@ -7,6 +8,7 @@
 #include "stream.h"
 
 #define CHECK_FROM offsetof(image_t, abi)
+#define MARKER_CHECK 0xC1
 #define CHECK_TRIES 2 /* a bit may have fallen over on the way */
 
 _Static_assert(sizeof(image_t) <= STREAM_HEADER_BYTES, "header");
@@ -84,6 +86,7 @@ uint8_t medium_open(void) { return stream_try(find); }
 
 uint16_t slot_crc(uint32_t length) {
     stream_seek(CHECK_FROM);
+    GPIOR0 = MARKER_CHECK; /* for whoever measures the stream */
     uint16_t crc = CRC_START;
     for (uint32_t left = length - CHECK_FROM; left;) {
         if (!stream_left)
@@ -92,6 +95,7 @@ uint16_t slot_crc(uint32_t length) {
         crc = stream_crc(crc, part);
         left -= part;
     }
+    GPIOR0 = 0;
     return ~crc;
 }
 

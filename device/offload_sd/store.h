@@ -22,11 +22,8 @@ uint32_t store_resume(const slot_t *slot, const upload_id_t *id);
 /* Forgets what is in the slot and makes room. */
 void store_clear(const slot_t *slot, const upload_id_t *id);
 
-/* Takes the next bytes, at `position` of the image. */
+/* Takes the next bytes, at `position` of the image. A block of 512 bytes may come again. */
 void store_write(const slot_t *slot, uint32_t position, const uint8_t *bytes, uint8_t count);
-
-/* Forgets what is not in a whole block of 512 bytes; how much of `stored` is left. */
-uint32_t store_pause(uint32_t stored);
 
 /* Makes the image valid: sequence, then mark. */
 void store_commit(const slot_t *slot, uint32_t sequence);

@@ -75,8 +75,6 @@ void store_write(const slot_t *slot, uint32_t position, const uint8_t *bytes, ui
     }
 }
 
-uint32_t store_pause(uint32_t stored) { return stored & ~(uint32_t)(BLOCK - 1); }
-
 void store_commit(const slot_t *slot, uint32_t sequence) {
     stream_base = slot->block;
     stream_seek(0);

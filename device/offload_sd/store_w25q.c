@@ -91,8 +91,6 @@ void store_write(const slot_t *slot, uint32_t position, const uint8_t *bytes, ui
         program_done(record_of(slot) + MARKS + sector);
 }
 
-uint32_t store_pause(uint32_t stored) { return stored; }
-
 void store_commit(const slot_t *slot, uint32_t sequence) {
     const uint32_t mark = STREAM_MAGIC;
     program(start_of(slot) + sizeof mark, (const uint8_t *)&sequence, sizeof sequence);

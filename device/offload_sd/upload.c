@@ -32,10 +32,7 @@ static const struct __attribute__((packed)) {
 
 uint32_t upload_capacity(void) { return slot_count == SLOTS ? store_capacity(&slots[spare]) : 0; }
 
-void upload_pause(void) {
-    if (id.length)
-        stored = store_pause(stored);
-}
+void upload_pause(void) { stored -= stored % 512; }
 
 static bool same(const upload_id_t *other) {
     return id.length == other->length && id.crc == other->crc;
@@ -48,8 +45,10 @@ static void begin(void) {
         longjmp(stream_exit, STATUS_UNSUPPORTED);
     }
     const upload_id_t *wanted = &begin_request->id;
-    if (id.length && medium == medium_id && !committed && same(wanted))
+    if (id.length && medium == medium_id && !committed && same(wanted)) {
+        upload_pause(); /* what is told is in whole blocks */
         return;
+    }
     committed = false;
     id.length = 0;
     spare = slot_current == 0;

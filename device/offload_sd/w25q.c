@@ -36,7 +36,7 @@ typedef __uint24 address_t;
 
 uint32_t stream_base;
 uint16_t stream_left;
-static address_t limit; /* address behind the bytes that are left */
+address_t w25q_limit; /* address behind the bytes that are left */
 static bool awake;
 
 /* Sends a byte at the full clock; none is in flight afterwards. */
@@ -65,7 +65,7 @@ static inline address_t base(void) { return (address_t)(uint16_t)(stream_base * 
 
 void stream_seek(uint32_t position) {
     address_t address = base() + (address_t)position;
-    address_t ahead = address - (limit - stream_left); /* what is in flight arrives meanwhile */
+    address_t ahead = address - (w25q_limit - stream_left); /* what is in flight arrives meanwhile */
     if (stream_left && ahead <= NEAR && ahead < stream_left) {
         for (uint8_t n = (uint8_t)ahead; n; n--)
             put(SPI_IDLE);
@@ -74,19 +74,19 @@ void stream_seek(uint32_t position) {
     }
     command(READ, address);
     put(SPI_IDLE);
-    limit = address + STRIDE;
+    w25q_limit = address + STRIDE;
     stream_left = STRIDE;
 }
 
 void stream_block(void) {
     stream_left = STRIDE;
-    limit += STRIDE;
+    w25q_limit += STRIDE;
     stream_poll();
 }
 
 void stream_skip(uint16_t count) { stream_seek(stream_position() + count); }
 
-uint32_t stream_position(void) { return (address_t)(limit - stream_left - base()); }
+uint32_t stream_position(void) { return (address_t)(w25q_limit - stream_left - base()); }
 
 void stream_end(void) {
     spi_settle();

@@ -1,4 +1,4 @@
-/* Which pin does what, on every board of this folder (docs/wiring.md). */
+/* Which pin does what, on every board of this folder (docs/hardware.md). */
 #ifndef WIRING_H
 #define WIRING_H
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import click
 
@@ -62,7 +63,8 @@ def info(model: Path, as_json: bool) -> None:
     metadata = {k: v for k, v in loaded.metadata.items() if isinstance(v, str | int | float)}
     table([(k, v) for k, v in {**metadata, **facts}.items() if k not in ("boards", "metadata")])
     for name, room in rooms.items():
-        click.echo(f"on {name}: " + (f"{room['bytes']} of {room['room']} bytes" if room["fits"] else str(room["why"])))
+        of = f" of {room['room']}" if room["room"] else ""
+        click.echo(f"on {name}: " + (f"{room['bytes']}{of} bytes" if room["fits"] else str(room["why"])))
 
 
 @click.command()
@@ -150,24 +152,28 @@ def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output
 @_json
 def boards(as_json: bool) -> None:
     """List the boards that μLM knows."""
-    from host_sdk.kinds import model_room
+    from host_sdk.kinds import kind_of
 
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "name": board.name,
             "title": board.title,
             "mcu": board.mcu,
             "clock_hz": board.clock_hz,
             "baud": board.baud,
-            "model_bytes": model_room(board),
+            "model_bytes": kind_of(board).room,
+            "memories": kind_of(board).memories,
             "virtual": f"sim://{board.name}",
         }
         for board in BOARDS.values()
     ]
     if as_json:
         print_json(rows)
-    else:
-        table([list(rows[0]), *(list(row.values()) for row in rows)])
+        return
+    for row in rows:
+        row["memories"] = ", ".join(cast("Sequence[str]", row["memories"]))
+        row["model_bytes"] = row["model_bytes"] or "as its size"
+    table([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
 @click.command()
@@ -228,6 +234,16 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         except OSError as error:
             raise FileError(f"Cannot write {folder}: {error.strerror}. Choose another place.") from None
         _write(folder / path, data)
+
+
+def read_packed(path: Path) -> tuple[str, bytes] | None:
+    """Name and bytes of a packed image (.ulb); None when the path is that of a model."""
+    if path.suffix.lower() != ".ulb":
+        return None
+    try:
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror}. Name a model or a packed image.") from None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from host_sdk.boards import PYTHON_BOARDS, Avr, Board, Cpm, Python
+from host_sdk.boards import BOARDS, PYTHON_BOARDS, Avr, Board, Cpm, Esp, Offload, Python
 from host_sdk.kinds.avr import AvrKind
 from host_sdk.kinds.cpm import CpmKind
+from host_sdk.kinds.esp import EspKind
 from host_sdk.kinds.kind import How, Kind, Packed
+from host_sdk.kinds.offload import OffloadKind
 from host_sdk.kinds.python import PythonKind
 from host_sdk.link.connection import Connection
 from host_sdk.model.model import Model
 
 __all__ = ["KINDS", "MEMORIES", "How", "Kind", "Packed", "fitted", "kind_of", "model_room", "wake"]
 
-KINDS: dict[type[Board], type[Kind]] = {Avr: AvrKind, Cpm: CpmKind, Python: PythonKind}
+KINDS: dict[type[Board], type[Kind]] = {
+    Avr: AvrKind,
+    Offload: OffloadKind,
+    Cpm: CpmKind,
+    Python: PythonKind,
+    Esp: EspKind,
+}
 """The kind of each class of records."""
-MEMORIES = tuple(dict.fromkeys(memory for kind in KINDS.values() for memory in kind.memories))
-"""All places where models can be put."""
 
 
 def kind_of(board: Board) -> Kind:
     """The board as one of its kind."""
     return KINDS[type(board)](board)
+
+
+MEMORIES = tuple(dict.fromkeys(memory for board in BOARDS.values() for memory in kind_of(board).memories))
+"""All places where models can be put."""
 
 
 def wake(connection: Connection) -> bool:
@@ -29,8 +39,8 @@ def wake(connection: Connection) -> bool:
     return kind_of(board).wake(connection)
 
 
-def model_room(board: Board) -> int:
-    """Bytes that a packed model may take on a board."""
+def model_room(board: Board) -> int | None:
+    """Bytes that a packed model may take on a board; None where that is a matter of its card or chip."""
     return kind_of(board).room
 
 

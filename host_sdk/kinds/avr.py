@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, cast
 
 from host_sdk.boards import Avr
-from host_sdk.conformance import Usage
+from host_sdk.conformance import PartUsage, Usage
 from host_sdk.flash import eeprom
 from host_sdk.flash.deploy import deploy, deploy_with_avrdude
 from host_sdk.flash.fit import avr_room, fitted_avr
@@ -19,15 +19,18 @@ from host_sdk.pack.header import Image
 from host_sdk.spec.protocol import Slot
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
-    from host_sdk.sim.avr_board import AvrBoard
+    from host_sdk.sim.avr_board import AvrBoard, Counters
 
 
 class AvrKind(Kind):
     """Flashed through their bootloader, or while they run into their EEPROM."""
 
-    memories: ClassVar[tuple[str, ...]] = ("flash", "eeprom")
-
     board: Avr
+
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """The EEPROM takes small reply models."""
+        return "flash", "eeprom"
 
     @property
     def room(self) -> int:
@@ -62,5 +65,19 @@ class AvrKind(Kind):
 
     def usage(self, connection: Connection) -> Usage:
         """Cycles that the chip was awake."""
-        counters = cast("AvrBoard", connection.virtual).counters()
-        return Usage(counters.received + counters.transmitted, counters.cycles - counters.idle - counters.power_down)
+        return chip_usage(cast("AvrBoard", connection.virtual).counters())
+
+
+def chip_usage(counters: Counters, part: bool = False) -> Usage:
+    """What the chip has counted, and what of the part on its SPI pins."""
+    return Usage(
+        line_bytes=counters.received + counters.transmitted,
+        active_cycles=counters.cycles - counters.idle - counters.power_down,
+        part=PartUsage(
+            reading=counters.part_active,
+            writing=counters.part_writing,
+            standby=counters.part_powered - counters.part_active - counters.part_writing - counters.part_asleep,
+        )
+        if part
+        else None,
+    )

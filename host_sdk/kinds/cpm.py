@@ -25,10 +25,13 @@ if TYPE_CHECKING:  # imports modules that Windows does not have
 class CpmKind(Kind):
     """The model goes through the protocol to the disk, and is loaded from there."""
 
-    memories: ClassVar[tuple[str, ...]] = ("disk",)
     new_speaks: ClassVar[bool] = True
-
     board: Cpm
+
+    @property
+    def memories(self) -> tuple[str, ...]:
+        """Many models find room there."""
+        return ("disk",)
 
     @property
     def room(self) -> int:

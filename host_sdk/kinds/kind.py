@@ -44,8 +44,6 @@ class Kind(ABC):
     Methods that take a Connection raise what Device's methods raise.
     """
 
-    memories: ClassVar[tuple[str, ...]]
-    """Where a model can be put; the first is where it goes if nobody asks."""
     new_speaks: ClassVar[bool] = False
     """Whether a virtual board that nobody has used has a runtime already."""
 
@@ -58,8 +56,18 @@ class Kind(ABC):
 
     @property
     @abstractmethod
-    def room(self) -> int:
-        """Bytes that a packed model may take."""
+    def memories(self) -> tuple[str, ...]:
+        """Where a model can be put; the first is where it goes if nobody asks."""
+
+    @property
+    def demo(self) -> str:
+        """The shipped model of a virtual board that nobody has used."""
+        return "tinychat"
+
+    @property
+    @abstractmethod
+    def room(self) -> int | None:
+        """Bytes that a packed model may take; None where that is a matter of a part that can be changed."""
 
     @abstractmethod
     def fitted(self, model: Model) -> Packed:

@@ -40,7 +40,8 @@ _FAULTS = {
     Fault.CARD_SILENT: "The board's card does not answer; push it in firmly, check its wires, or try another card.",
     Fault.READ: "The board's card or chip gives wrong data; check the wires, or try another one.",
     Fault.WRITE: "The board's card or chip could not be written; the old model stays. Check it and upload again.",
-    Fault.NOT_FAT: f"The board's card has neither a FAT16 or FAT32 file system nor a model at its start; {_MAKE_A_CARD}.",
+    Fault.NOT_FAT: "The board's card has neither a FAT16 or FAT32 file system nor a model at its start; "
+    f"{_MAKE_A_CARD}.",
     Fault.EXFAT: f"The board's card is formatted with exFAT; format it with FAT32, or {_MAKE_A_CARD}.",
     Fault.FRAGMENTED: "The model file lies in several pieces on the board's card; format the card with FAT32, "
     f"copy the file on it first, or {_MAKE_A_CARD}.",

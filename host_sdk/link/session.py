@@ -201,6 +201,7 @@ class Session(Wire):
         `progress` is told the bytes that are there, of all, `busy` of the board's own work before and after.
         """
         position = min(self.begin(slot, len(data), crc32, name, busy), len(data))
+        progress(position, len(data))
         room = (self._max_payload - 4) & ~3
         if self._window > 1:
             self._send_window(data, position, room, progress)

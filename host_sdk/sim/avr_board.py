@@ -102,7 +102,7 @@ class AvrBoard(VirtualBoard):
         part: Part | None = None,
     ) -> None:
         check_pace(pace)
-        self.board, self.clock_hz = board, board.clock_hz
+        self.board, self.clock_hz, self.state = board, board.clock_hz, state
         runner, bootloader = runner_path(), bootloader_image(board)
         with Lock(state, board.title) as lock:
             self.fresh = _prepare_memories(board, state, bootloader, blank)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
@@ -19,6 +20,7 @@ class VirtualBoard:
 
     board: Board
     clock_hz: int
+    state: Path  # the folder of its memories
     tty: str  # path of the serial port
     fresh: bool  # the folder held no board before
     _process: Process

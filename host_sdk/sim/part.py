@@ -28,7 +28,9 @@ FAULTS = ("silent", "busy", "read", "write", "flip")
 
 @dataclass(frozen=True, slots=True)
 class SdCard:
-    """A socket with the card whose image is `file`, a whole number of blocks; empty without one.
+    """A socket with the card whose image is `file`, a whole number of blocks; empty while there is none.
+
+    Moving the file away pulls the card out, putting one there puts it in.
 
     `latency` says how long it takes: "typical", "ideal" (no time at all), or "cheap", drawn by `seed`. Without
     `switched` its supply does not hang on D8.
@@ -44,7 +46,7 @@ class SdCard:
         """What the runner is told. UsageError, or FileError when the image cannot be a card."""
         _known("kind of card", self.kind, CARD_KINDS)
         _known("latency of a card", self.latency, CARD_LATENCIES)
-        if self.file is not None:
+        if self.file is not None and self.file.exists():
             check_card(self.file)
         return _words("sd", self.kind, self, self.file)
 
@@ -86,8 +88,7 @@ def usual_part(board: Offload, state: Path) -> Part:
     """The part of a board that asks for nothing else, with its file in the state folder."""
     if board.medium is Medium.FLASH:
         return FlashChip(state / "w25q.bin")
-    card = state / "card.img"
-    return SdCard(card if card.exists() else None)
+    return SdCard(state / "card.img")
 
 
 def check_card(file: Path) -> Path:

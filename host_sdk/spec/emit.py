@@ -71,8 +71,9 @@ def _cpm_numbers() -> Iterator[tuple[str, int]]:
 def _stream_numbers() -> Iterator[tuple[str, int]]:
     """What only boards with a card or a flash chip need; no part of the checksum either."""
     yield from _members("FAULT", protocol.Fault)
-    for name in ("MAGIC", "ABI", "HEADER_BYTES"):
+    for name in ("MAGIC", "ABI", "HEADER_BYTES", "CHECK_FROM", "BLOCK_BYTES", "GROUP", "LAYER_BYTES", "ARENA_BYTES"):
         yield f"STREAM_{name}", getattr(stream, name)
+    yield from _members("STREAM", stream.Form)
 
 
 def _members(prefix: str, enum: type[IntEnum] | type[IntFlag]) -> Iterator[tuple[str, int]]:

@@ -22,6 +22,9 @@ HELLO begins with the same bytes."""
 BUILD_OFFSET = 3
 """Of the build number inside FACTS. It is a checksum of the runtime, stamped in when a hex file is shipped."""
 
+PLACE = "<BI"
+"""struct layout of what follows FACTS in a runtime, and begins INFO: ABI, address of the model; 0: not in flash."""
+
 # Header fields: (name, byte offset, size in bytes).
 HEADER = (
     ("magic", 0, 2),

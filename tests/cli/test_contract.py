@@ -23,14 +23,14 @@ from tests.conftest import Prepare, address_of
 from tests.synthetic import character_model
 
 CHAT_KEYS = [
-    "reply", "chars", "passes", "digest", "digest_checked", "cycles_per_char", "ms_per_char", "board", "model",
-    "simulated",
+    "reply", "chars", "passes", "digest", "digest_checked", "stopped", "cycles_per_char", "ms_per_char", "board",
+    "model", "simulated",
 ]  # fmt: skip
 BENCH_KEYS = [
     "cycles_per_char", "ms_per_char", "query_cycles", "first_char_cycles", "flash_bytes", "model_bytes",
     "sram_bytes", "stack_bytes", "clock_hz",
-    "active_cycles_per_reply", "line_bytes_per_reply", "tpa_bytes", "queries", "passes", "board", "model",
-    "simulated", "energy",
+    "active_cycles_per_reply", "line_bytes_per_reply", "part_cycles_per_reply", "tpa_bytes", "queries", "passes",
+    "board", "model", "simulated", "energy",
 ]  # fmt: skip
 FLASH_KEYS = [
     "board", "model", "model_crc", "model_bytes", "memory", "runtime_bytes", "runtime_build", "pages_written",
@@ -215,7 +215,7 @@ def test_boards_json() -> None:
     shown = one_line_of_json(ulm("boards", "--json").out)
     assert {"uno", "lilypad"} <= {row["name"] for row in shown}
     for row in shown:
-        assert list(row) == ["name", "title", "mcu", "clock_hz", "baud", "model_bytes", "virtual"]
+        assert list(row) == ["name", "title", "mcu", "clock_hz", "baud", "model_bytes", "memories", "virtual"]
 
 
 def test_models_json() -> None:

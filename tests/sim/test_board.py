@@ -263,9 +263,9 @@ def test_addresses_of_boards_with_a_part(tmp_path: Path) -> None:
     card.write_bytes(bytes(512))
     assert part_of(f"sim://uno-sd?state={tmp_path}") == SdCard(card)
     assert part_of(f"sim://uno-sd?state={tmp_path}&card=") == SdCard(None)
-    assert part_of("sim://uno-sd?card=x.img&kind=sdsc&latency=cheap&seed=3") == SdCard(
-        Path("x.img"), "sdsc", "cheap", seed=3
-    )
+    assert part_of(f"sim://uno-sd?card={card}&kind=sdsc&latency=cheap&seed=3") == SdCard(card, "sdsc", "cheap", seed=3)
+    with pytest.raises(FileError, match=r"There is no card image x\.img"):
+        part_of("sim://uno-sd?card=x.img")
     assert part_of(f"sim://lilypad-flash?state={tmp_path}") == FlashChip(tmp_path / "w25q.bin")
     assert part_of("sim://uno-flash?flash=y.bin&chip=w25q64&latency=slow") == FlashChip(Path("y.bin"), "w25q64", "slow")
     assert part_of(f"sim://uno?state={tmp_path}") is None
@@ -280,7 +280,7 @@ def test_a_board_with_a_part_has_its_usual_one(tmp_path: Path) -> None:
         assert board.part == FlashChip(tmp_path / "w25q.bin")
         assert (tmp_path / "w25q.bin").stat().st_size == 4 << 20
     with AvrBoard(BOARDS["lilypad-sd"], tmp_path / "other", hold=True) as board:
-        assert board.part == SdCard(None)
+        assert board.part == SdCard(tmp_path / "other" / "card.img")
 
 
 def test_a_damaged_flash_is_reported(board: Avr, tmp_path: Path) -> None:

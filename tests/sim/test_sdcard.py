@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from host_sdk.boards import BOARDS
 from host_sdk.errors import FileError, UsageError
 from host_sdk.sim.avr_board import AvrBoard
-from host_sdk.sim.part import SdCard
+from host_sdk.sim.part import FlashChip, SdCard
 from tests.sim.bus import FAST, SLOW, Bus
 
 BLOCKS = 4096
@@ -291,6 +293,50 @@ def test_an_empty_socket(bus: Callable[..., Bus], file: Path) -> None:
     assert empty.block() == content(3)
 
 
+def until(true: Callable[[], bool]) -> None:
+    """Waits until something has become true."""
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def answers(card: Bus) -> bool:
+    """Whether a card can be initialised."""
+    card.wake()
+    return card.card(0) == 0x01
+
+
+def test_the_socket_follows_the_file(card: Bus, file: Path, tmp_path: Path) -> None:
+    file.rename(tmp_path / "away.img")
+    until(lambda: card.card(13) == 0xFF)
+    assert not answers(card)
+    (tmp_path / "away.img").rename(file)
+    until(lambda: answers(card))
+    card.ready()
+    assert card.card(17, 5) == 0x00
+    assert card.block() == content(5)
+    file.write_bytes(bytes(2048))  # another card, written over the first
+    until(lambda: card.card(13) == 0xFF)
+    until(lambda: answers(card))
+    card.ready()
+    assert card.card(17, 3) == 0x00
+    assert card.block() == bytes(512)
+    assert card.card(17, 4) == 0x40
+    card.board.remove_card()
+    time.sleep(0.2)
+    assert not answers(card)
+
+
+def test_a_file_that_is_cut_off_ends_no_board(bus: Callable[..., Bus], file: Path) -> None:
+    file.write_bytes(CONTENT[: 1 << 20])
+    chip = bus(FlashChip(file, "w25q80"))
+    chip.power_chip()
+    os.truncate(file, 1000)
+    assert chip.command(b"\x03\x00\x00\x00", 4) == CONTENT[:4]
+    assert chip.command(b"\x03\x0f\x00\x00", 4) == bytes(4)
+
+
 def test_supply_lost_while_writing(bus: Callable[..., Bus], file: Path) -> None:
     card = bus(SdCard(file))
     card.ready()
@@ -345,5 +391,6 @@ def test_what_cannot_be_a_card(file: Path, tmp_path: Path) -> None:
         AvrBoard(uno, tmp_path / "one", part=SdCard(file, "sdxc"))
     with pytest.raises(UsageError, match="no latency of a card 'slow'"):
         AvrBoard(uno, tmp_path / "one", part=SdCard(file, latency="slow"))
-    with pytest.raises(FileError, match="There is no card image"):
-        AvrBoard(uno, tmp_path / "one", part=SdCard(tmp_path / "missing.img"))
+    file.write_bytes(bytes(100))
+    with pytest.raises(FileError, match="has 100 bytes; the image of a card is a whole number"):
+        AvrBoard(uno, tmp_path / "one", part=SdCard(file))

@@ -29,6 +29,7 @@
 #include "pace.h"
 #include "part.h"
 #include "pins.h"
+#include "socket.h"
 #include "spi.h"
 #include "store.h"
 #include "uart.h"
@@ -116,10 +117,12 @@ static void print_events(struct events *log) {
 
 static void serve_insert(const char *path) {
     const char *why = part_insert(path);
-    if (why)
+    if (why) {
         fprintf(answers, "error The file %s %s.", path, why);
-    else
+    } else {
+        socket_follow(path);
         fputs("ok", answers);
+    }
 }
 
 /* True to go on. */
@@ -155,6 +158,7 @@ static bool serve(const char *line) {
     } else if (!strncmp(line, "insert ", 7)) {
         serve_insert(line + 7);
     } else if (!strcmp(word, "remove")) {
+        socket_follow("");
         part_remove();
         fputs("ok", answers);
     } else if (!strcmp(word, "fault") && part_fault(name, atoll(level))) {

@@ -5,7 +5,8 @@
  *          [sd|flash MODEL LATENCY SEED switched|always FILE]
  *
  * `hold` keeps the chip in reset until the first reset command. The last six words put a part on
- * the SPI bus; an empty FILE is an empty socket. A separate program because it links
+ * the SPI bus; an empty FILE, or none of that name, is an empty
+ * socket. A separate program because it links
  * simavr, which is under the GPL: it is built where it runs, from sources that are not.
  */
 #include "chip.h"
@@ -16,6 +17,7 @@
 #include "pace.h"
 #include "part.h"
 #include "pins.h"
+#include "socket.h"
 #include "spi.h"
 #include "store.h"
 #include "uart.h"
@@ -82,6 +84,7 @@ static void run_board(void) {
         bool idle = run_slice(slice);
         line_exchange();
         store_tick();
+        socket_tick();
         wait_ns = pace_after(chip->cycle - before, idle && uart_quiet());
     }
     line_exchange();
@@ -91,10 +94,15 @@ static void run_board(void) {
 static const char *create_part(char **words) {
     static char sentence[PATH_MAX + 128];
     const char *path = words[5];
+    bool card = !strcmp(words[0], "sd");
     const char *why =
         part_create(words[0], words[1], words[2], atol(words[3]), !strcmp(words[4], "switched"));
-    if (why || !*path)
+    if (why)
         return why;
+    if (card)
+        socket_follow(path);
+    if (!*path || (card && access(path, F_OK)))
+        return NULL;
     why = part_insert(path);
     if (!why)
         return NULL;

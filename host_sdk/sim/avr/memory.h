@@ -3,6 +3,7 @@
 #ifndef ULM_MEMORY_H
 #define ULM_MEMORY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct memory {
@@ -12,6 +13,9 @@ struct memory {
 
 /* Maps a file; NULL, or why it cannot be done, as a sentence without the file's name. */
 const char *memory_open(struct memory *memory, const char *path);
+
+/* The file has become shorter, and what is gone was asked for. */
+bool memory_was_cut(void);
 
 void memory_close(struct memory *memory);
 

@@ -1,32 +1,13 @@
 // A firmware that moves bytes over SPI on command, for whoever knows the part at the other end.
 //
-// UART polled, 8N1, UBRR from BAUD. Every command is one letter; answers are described at each
-// case. Chip select is D10, the supply's switch D8.
+// Every command is one letter; answers are described at each case.
+
+#include "part.h"
+#include "serial.h"
 
 #include <avr/interrupt.h>
 #include <avr/io.h>
 #include <avr/sleep.h>
-
-enum { SELECT = _BV(PB2), POWER = _BV(PB0), PINS = SELECT | POWER | _BV(PB3) | _BV(PB5) };
-
-static void put(uint8_t byte) {
-    while (!(UCSR0A & _BV(UDRE0)))
-        ;
-    UDR0 = byte;
-}
-
-static uint8_t get(void) {
-    while (!(UCSR0A & _BV(RXC0)))
-        ;
-    return UDR0;
-}
-
-static uint8_t exchange(uint8_t byte) {
-    SPDR = byte;
-    while (!(SPSR & _BV(SPIF)))
-        ;
-    return SPDR;
-}
 
 // The next byte that is not FFh, and a marker.
 static uint8_t awaited(void) {
@@ -97,10 +78,7 @@ static void stream(void) {
 }
 
 int main(void) {
-    UBRR0 = (F_CPU + BAUD * 4L) / (BAUD * 8L) - 1;
-    UCSR0A = _BV(U2X0);
-    UCSR0B = _BV(RXEN0) | _BV(TXEN0);
-    UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
+    serial_begin();
     PORTB = SELECT | POWER;
     DDRB = PINS;
     put('!');

@@ -1,12 +1,12 @@
 // A programmer of SPI flash chips for flashrom: its protocol "serprog", version 1, over the serial
 // line.
-//
-// Chip select is D10, the supply's switch D8.
+
+#include "part.h"
+#include "serial.h"
 
 #include <avr/io.h>
 #include <util/delay.h>
 
-enum { SELECT = _BV(PB2), PINS = SELECT | _BV(PB0) | _BV(PB3) | _BV(PB5) };
 enum { ACK = 0x06, NAK = 0x15, BUS_SPI = 8 };
 enum {
     NOP = 0x00,
@@ -20,28 +20,9 @@ enum {
     SPI = 0x13,
 };
 
-static void put(uint8_t byte) {
-    while (!(UCSR0A & _BV(UDRE0)))
-        ;
-    UDR0 = byte;
-}
-
-static uint8_t get(void) {
-    while (!(UCSR0A & _BV(RXC0)))
-        ;
-    return UDR0;
-}
-
 static uint32_t get24(void) {
     uint32_t low = get(), middle = get(), high = get();
     return low | middle << 8 | high << 16;
-}
-
-static uint8_t exchange(uint8_t byte) {
-    SPDR = byte;
-    while (!(SPSR & _BV(SPIF)))
-        ;
-    return SPDR;
 }
 
 static void operate(void) {
@@ -99,10 +80,7 @@ static void answer(uint8_t command) {
 }
 
 int main(void) {
-    UBRR0 = (F_CPU + BAUD * 4L) / (BAUD * 8L) - 1;
-    UCSR0A = _BV(U2X0);
-    UCSR0B = _BV(RXEN0) | _BV(TXEN0);
-    UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
+    serial_begin();
     PORTB = SELECT;
     DDRB = PINS;
     SPCR = _BV(SPE) | _BV(MSTR);
