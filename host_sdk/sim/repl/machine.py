@@ -18,8 +18,8 @@ from pathlib import Path
 _RAW_ON, _RAW_OFF, _INTERRUPT = b"\x01", b"\x02", b"\x03"
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
 _START_S = 10.0
-_SHORTEST_LIFE_S = 0.05
-"""A process that ends sooner never worked."""
+_SHORTEST_LIFE_S = 0.5
+"""A process that fails sooner never worked."""
 _INTERRUPT_S = 1.0
 """A program that has not ended so long after its interrupt has caught it and goes on."""
 _BURST, _BYTE_S = 16, 10 / 115_200
@@ -102,9 +102,10 @@ class Machine:
         except BlockingIOError:
             return b""
         except OSError:  # the process has ended
-            self.stop()
-            if time.monotonic() - self._started < _SHORTEST_LIFE_S:
+            assert self._process
+            if self._process.wait() > 0 and time.monotonic() - self._started < _SHORTEST_LIFE_S:
                 raise EOFError from None
+            self.stop()
             self._start()
             return _SOFT_REBOOT + (self._enter_raw() if self.raw else b"")
 
