@@ -60,9 +60,11 @@ mount()
 os.chdir("/")
 sys.path[:] = ["", "/lib"]
 sys.argv[:] = [""]
+program = ""
 try:
-    with open("/main.py") as file:
-        program = file.read()
+    if not os.getenv("ULM_RAW"):
+        with open("/main.py") as file:
+            program = file.read()
 except OSError:
-    program = ""
+    pass
 exec(program)

@@ -17,7 +17,10 @@ from pathlib import Path
 
 _RAW_ON, _RAW_OFF, _INTERRUPT = b"\x01", b"\x02", b"\x03"
 _RAW_BANNER = b"raw REPL; CTRL-B to exit\r\n"
-_START_S = 10.0
+_RAW_VARIABLE = "ULM_RAW"
+"""Tells boot.py that a program of the host's comes instead of main.py."""
+_START_S = 3.0
+"""For its first output; a main.py may be silent."""
 _SHORTEST_LIFE_S = 0.5
 """A process that fails sooner never worked."""
 _INTERRUPT_S = 1.0
@@ -59,6 +62,7 @@ class Machine:
             stdin=slave,
             stdout=slave,
             stderr=slave,
+            env={**os.environ, _RAW_VARIABLE: "1" if self.raw else ""},
             preexec_fn=own_terminal,
         )
         self._tty = os.ttyname(slave)
