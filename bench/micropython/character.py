@@ -11,10 +11,10 @@ from time import ticks_diff, ticks_us
 
 sys.path.insert(0, sys.argv[1])
 
-from ulm_context import context_buckets  # noqa: E402
-from ulm_engine import Engine  # noqa: E402
-from ulm_image import Image  # noqa: E402
-from ulm_read import FileReader  # noqa: E402
+from ulm_context import context_buckets
+from ulm_engine import Engine
+from ulm_image import Image
+from ulm_read import FileReader
 
 TURNS = 40
 

@@ -1,6 +1,7 @@
 """Sparse integer network (docs/semantics.md): one pass after another, every output as on every other board."""
 
 import gc
+from array import array
 
 from ulm_crc import crc16
 from ulm_context import context_buckets
@@ -18,8 +19,6 @@ def native_kernel():
         from ulm_packed import add_column
     except (ImportError, SyntaxError, NameError, AttributeError):  # Blinka has a module micropython, too
         return None
-    from array import array
-
     column = b"\x00\x01\x01\x02\x00\xff\xff\x01\x07\xfe\x01\x02\x00\x00\x7f\x01\x03"
     plain, native = [0] * 512, array("i", [0] * 512)
     for x in (1, 255, 32767):
@@ -52,6 +51,8 @@ class Engine:
         self.context = b""
         self.outputs = []
         self.digest = 0xFFFF
+        # CRC-16 a byte at a time: digests are a part of every pass.
+        self.table = array("H", [crc16((byte,), 0) for byte in range(256)])
 
     def build(self, layers, native):
         """The columns of all layers, in the fastest form that leaves some of the heap free."""
@@ -126,11 +127,11 @@ class Engine:
         shift = self.steps[-1][0]
         outputs = [((y & 0xFFFF ^ 0x8000) - 0x8000) >> shift for y in sums[-1]]
         self.outputs = outputs
-        data = bytearray()
+        crc, table = self.digest, self.table
         for y in outputs:
-            data.append(y & 255)
-            data.append(y >> 8 & 255)
-        self.digest = crc16(data, self.digest)
+            crc = crc >> 8 ^ table[(crc ^ y) & 255]
+            crc = crc >> 8 ^ table[(crc ^ y >> 8) & 255]
+        self.digest = crc
         return outputs.index(max(outputs))
 
     def spell(self, character):

@@ -70,7 +70,7 @@ def without_docstrings(tree: ast.Module) -> ast.Module:
 
 def test_renaming_keeps_what_others_define() -> None:
     modules = {
-        "a.py": "import b\nfrom machine import Pin\ndef serve(first):\n second = first.index(3)\n return b.inner(second)",
+        "a.py": "import b\nfrom machine import Pin\ndef serve(first):\n x = first.index(3)\n return b.inner(x)",
         "b.py": "def inner(index):\n return len(index)\n",
     }
     found = renamed(modules)
