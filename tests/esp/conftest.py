@@ -12,8 +12,6 @@ import pytest
 from host_sdk.boards import ESP_BOARDS
 from host_sdk.flash.partitions import APP, DATA, TABLE_ADDRESS, Partition, pack_table
 
-pytest.importorskip("esptool")
-
 Firmware = Callable[..., Path]
 FACTORY_ADDRESS, FACTORY_BYTES = 0x10000, 0x1F0000
 NVS = Partition("nvs", DATA, 2, 0x9000, 0x6000)
@@ -23,6 +21,11 @@ FACTORY = Partition("factory", APP, 0, FACTORY_ADDRESS, FACTORY_BYTES)
 def files(flash_bytes: int) -> Partition:
     """MicroPython's files behind its program."""
     return Partition("vfs", DATA, 0x81, FACTORY.end, flash_bytes - FACTORY.end)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _needs_esptool() -> None:
+    pytest.importorskip("esptool")
 
 
 @pytest.fixture

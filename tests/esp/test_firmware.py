@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,10 @@ def test_update_keeps_the_model(firmware: Firmware, tmp_path: Path) -> None:
     assert (tmp_path / "flash.bin").read_bytes()[model.address] == 0xFF
 
 
-def test_board_that_nothing_resets(firmware: Firmware, tmp_path: Path) -> None:
+def test_board_that_nothing_resets(firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from esptool import cmds
+
+    monkeypatch.setattr(cmds, "detect_chip", partial(cmds.detect_chip, connect_attempts=1))
     with pytest.raises(PortError, match="Hold BOOT, press RESET"):
         flash_firmware(address("esp32s3", tmp_path, "&manual"), firmware("esp32s3"))
 
