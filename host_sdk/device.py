@@ -258,7 +258,7 @@ class Device:
         new = virtual is not None and virtual.fresh and "blank" not in self.address.partition("?")[2]
         if kind and new and not bare:
             # Like a board sold with the demo on it.
-            kind.furnish(self._connection, model or shipped_model("tinychat"))
+            kind.furnish(self._connection, model or shipped_model(kind.demo))
         if kind and new and bare and not kind.new_speaks:
             return
         try:

@@ -1,4 +1,4 @@
-"""Sparse integer network (docs/semantics.md): one pass after another, the outputs of each bit by bit as on every board."""
+"""Sparse integer network (docs/semantics.md): one pass after another, every output as on every other board."""
 
 import gc
 
@@ -7,7 +7,7 @@ from ulm_context import context_buckets
 from ulm_text import query_buckets
 
 _SCALE = 32  # of counts to inputs
-_VIEW_BYTES = 24  # of heap that a view of rows takes
+_PIECE_BYTES = 512  # read at once
 _SPARE_BYTES = 6000  # of heap that stay free for frames and texts
 
 
@@ -40,67 +40,68 @@ class Engine:
 
     def __init__(self, image, native=True):
         self.image = image
-        gc.collect()
         layers = image.layers()
-        self.kernel, columns, hold = self.choose(layers, native)
-        reader = image.reader
-        self.columns = []
-        for layer in layers:
-            self.columns.append(columns(layer, hold(layer), layer.offsets(reader)))
-            gc.collect()
+        self.build(layers, native)
         for layer in layers[:-1]:
             # A row is active from 2^shift on: begun so much lower, from 0 on.
             layer.biases = [bias - (1 << layer.shift) for bias in layer.biases]
         self.starts = [one.start(layer.biases) for one, layer in zip(self.columns, layers)]
         self.sums = [one.start(layer.biases) for one, layer in zip(self.columns, layers)]
         self.steps = [(layer.shift, layer.cap) for layer in layers]
-        for layer in layers:
-            layer.biases = None
         self.half = self.columns[0].start(self.starts[0])
         self.context = b""
         self.outputs = []
         self.digest = 0xFFFF
 
-    def choose(self, layers, native):
-        """The kernel that this heap allows: its name, its Columns, and what these are made over."""
-        reader = self.image.reader
-        held = 0 if reader.view else sum(layer.columns_bytes for layer in layers)
-        fixed = sum(16 * layer.rows + 4 * layer.columns for layer in layers) + _SPARE_BYTES
-        free = gc.mem_free() if hasattr(gc, "mem_free") else 1 << 30
+    def build(self, layers, native):
+        """The columns of all layers, in the fastest form that leaves some of the heap free."""
+        for name, columns, source in self.forms(native):
+            self.kernel = name
+            self.columns = []
+            gc.collect()
+            try:
+                for layer in layers:
+                    self.columns.append(columns(layer, source(layer), layer.offsets(self.image.reader)))
+                gc.collect()
+                if not hasattr(gc, "mem_free") or gc.mem_free() > _SPARE_BYTES:
+                    return
+            except MemoryError:
+                pass
+        raise MemoryError
 
-        def in_memory(layer):
-            if reader.view:
-                return reader.view[layer.columns_at : layer.columns_at + layer.columns_bytes]
-            data = bytearray(layer.columns_bytes)
-            for at in range(0, len(data), 512):
-                part = reader.read(layer.columns_at + at, min(512, len(data) - at))
-                data[at : at + len(part)] = part
-            return memoryview(data)
+    def forms(self, native):
+        """Fastest first: name, class of columns, and what these are made over."""
+        module = native_kernel() if native else None
+        if module:
+            yield "native", module.Columns, self.held
+        import ulm_views
 
-        if held + fixed <= free:
-            module = native_kernel() if native else None
-            if module:
-                return "native", module.Columns, in_memory
-            views = _VIEW_BYTES * self.image.groups + sum(4 * layer.columns for layer in layers)
-            if held + fixed + views <= free:
-                import ulm_views
-
-                return "views", ulm_views.Columns, in_memory
+        yield "views", ulm_views.Columns, self.held
         import ulm_packed
 
-        if held + fixed <= free:
+        yield "packed", ulm_packed.Columns, self.slices
+        yield "streamed", ulm_packed.Columns, self.pieces
 
-            def slices(layer):
-                data = in_memory(layer)
-                return lambda at, count: data[at : at + count]
+    def held(self, layer):
+        """The bytes of its columns: where they lie, or copied into the heap."""
+        reader = self.image.reader
+        if reader.view:
+            return reader.view[layer.columns_at : layer.columns_at + layer.columns_bytes]
+        data = bytearray(layer.columns_bytes)
+        for at in range(0, len(data), _PIECE_BYTES):
+            part = reader.read(layer.columns_at + at, min(_PIECE_BYTES, len(data) - at))
+            data[at : at + len(part)] = part
+        return memoryview(data)
 
-            return "packed", ulm_packed.Columns, slices
+    def slices(self, layer):
+        """A function that gives a part of the columns, from memory."""
+        data = self.held(layer)
+        return lambda at, count: data[at : at + count]
 
-        def pieces(layer):
-            first = layer.columns_at
-            return lambda at, count: reader.read(first + at, count)
-
-        return "streamed", ulm_packed.Columns, pieces
+    def pieces(self, layer):
+        """A function that gives a part of the columns, from the medium."""
+        read, first = self.image.reader.read, layer.columns_at
+        return lambda at, count: read(first + at, count)
 
     def ask(self, query):
         """Take a query."""

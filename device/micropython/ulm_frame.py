@@ -26,7 +26,7 @@ def encode(kind, seq, payload, seven_bit=False):
         if seven_bit and byte & 128:
             line.append(_FRAME_HIGH)
             byte &= 127
-        if byte < 32 or byte >= _FRAME_HIGH and byte < 128:
+        if byte < 32 or (byte >= _FRAME_HIGH and byte < 128):
             line.append(_FRAME_ESCAPE)
             byte ^= _FRAME_XOR
         line.append(byte)

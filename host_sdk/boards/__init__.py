@@ -225,7 +225,9 @@ MICROBIT = "microbit"
 PYTHON_BOARDS: dict[str, Python] = {
     board.name: board
     for board in (
-        Python("micropython", "MicroPython board", "any", 1_000_000, 115_200, 190 << 10, 1408 << 10, 32 << 10),  # a Pico
+        Python(
+            "micropython", "MicroPython board", "any", 1_000_000, 115_200, 190 << 10, 1408 << 10, 32 << 10
+        ),  # a Pico
         Python(MICROBIT, "BBC micro:bit", "nrf51822", 1_000_000, 115_200, 9_328, 15_104, 7_600),
     )
 }

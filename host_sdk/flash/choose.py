@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from host_sdk.boards import (
     AVR_BOARDS,
     BOARDS,
@@ -14,10 +16,14 @@ from host_sdk.boards import (
     board_named,
 )
 from host_sdk.errors import PortError, UsageError
+from host_sdk.flash import repl, stk500
 from host_sdk.flash.identify import Resident, identify
 from host_sdk.flash.repl import shows_prompt
-from host_sdk.flash.stk500 import Port
 from host_sdk.link.messages import Hello
+
+
+class Port(stk500.Port, repl.Port, Protocol):
+    """A line that may lead to a bootloader or to a REPL."""
 
 
 def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) -> Board:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from host_sdk.boards import MICROBIT, PYTHON_BOARDS, Python
-from host_sdk.errors import BoardError, FitError, PortError, UsageError
+from host_sdk.errors import BoardError, FitError, UsageError
+from host_sdk.flash.drive import copy_to_drive, mounted_drive
 from host_sdk.flash.fit import fitted_python
 from host_sdk.flash.python_files import BUILD_FILE, MODEL_FILE, NEW_SUFFIX, build_number, runtime_files, tiny_files
 from host_sdk.flash.repl import Port, Progress, Repl, compiled, shows_prompt
@@ -18,7 +19,8 @@ from host_sdk.pack.micropython import PythonImage
 from host_sdk.spec.micropython import RUNTIME_HEAP
 
 START_TINY = "import ulm_tiny\nulm_tiny.serve()\n"
-START = "import sys\nfor _n in list(sys.modules):\n if _n.startswith('ulm'):\n  del sys.modules[_n]\nimport ulm\nulm.serve()\n"
+CIRCUITPYTHON = "circuitpython"
+START = "import ulm\nulm.serve()\n"
 AUTOSTART_TINY = b"import ulm_tiny  # micro-lm: at start\n\nulm_tiny.serve()\n"
 AUTOSTART = b"import ulm  # micro-lm: at start\n\nulm.serve()\n"
 _MARK = b"# micro-lm: at start"
@@ -34,7 +36,9 @@ def _f():
   return s[1]*s[3]
  except (AttributeError,OSError):
   return -1
-print((sys.implementation.name,sys.platform,getattr(sys.implementation,'_mpy',0)&255,gc.mem_free(),'/lib' in getattr(sys,'path',()),_f()))
+n=sys.implementation.name
+v=getattr(sys.implementation,'_mpy',0)&255
+print((n,sys.platform,v,gc.mem_free(),'/lib' in getattr(sys,'path',()),_f()))
 """
 _IS_TINY = "import os\nprint('ulm_tiny.py' in os.listdir())\n"
 _FOLDER = """
@@ -103,7 +107,11 @@ def deploy_python(
         if at_start:
             _check_main(repl, facts)
             files[_main(facts)] = AUTOSTART_TINY if facts.tiny else AUTOSTART
-        written = _write(repl, facts, files, progress or (lambda done, total: None))
+        drive = mounted_drive() if facts.name == CIRCUITPYTHON else None
+        if drive:
+            written = copy_to_drive(drive, files)
+        else:
+            written = _write(repl, facts, files, progress or (lambda done, total: None))
         if facts.tiny:
             repl.restart()
         repl.start(START_TINY if facts.tiny else START)
@@ -219,7 +227,7 @@ def _other_form(path: str) -> str:
 def _main(facts: Facts) -> str:
     if facts.tiny:
         return "main.py"
-    return "/code.py" if facts.name == "circuitpython" else "/main.py"
+    return "/code.py" if facts.name == CIRCUITPYTHON else "/main.py"
 
 
 def _check_main(repl: Repl, facts: Facts) -> None:
@@ -227,6 +235,6 @@ def _check_main(repl: Repl, facts: Facts) -> None:
     program = repl.value(f"try:\n print(open({path!r},'rb').read(200))\nexcept OSError:\n print(b'')\n")
     if program and _MARK not in program:
         raise UsageError(
-            f"The board has a {path.strip(chr(47))} of its own, which stays: add `import ulm; ulm.serve()` to it, or leave out "
-            "--at-start."
+            f"The board has a {path.strip('/')} of its own, which stays: add `import ulm; ulm.serve()` to it, or leave "
+            "out --at-start."
         )

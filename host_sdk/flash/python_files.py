@@ -16,7 +16,16 @@ MODEL_FILE = "ulm_model.ulb"
 NEW_SUFFIX = ".new"
 _NATIVE = "ulm_viper.py"
 """Machine code is made on the board."""
-_TINY = ("ulm_crc.py", "ulm_frame.py", "ulm_text.py", "ulm_tiny.py", "ulm_tiny_answer.py", "ulm_tiny_engine.py", "ulm_tiny_line.py", "ulm_tiny_loop.py")
+_TINY = (
+    "ulm_crc.py",
+    "ulm_frame.py",
+    "ulm_text.py",
+    "ulm_tiny.py",
+    "ulm_tiny_answer.py",
+    "ulm_tiny_engine.py",
+    "ulm_tiny_line.py",
+    "ulm_tiny_loop.py",
+)
 """All that a micro:bit gets: MicroPython 1.9 with 9 KB of heap."""
 _TINY_ONLY = "ulm_tiny"
 

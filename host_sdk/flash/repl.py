@@ -60,7 +60,7 @@ class Port(Protocol):
     port: str | None
     timeout: float | None
 
-    def read(self, size: int = 1, /) -> bytes:
+    def read(self, size: int, /) -> bytes:
         """Up to `size` bytes before the time-out."""
 
     def write(self, data: bytes, /) -> int | None:
@@ -224,7 +224,7 @@ class Repl:
             raise _refusal(str(error), path) from None
         except (TransportError, IndexError) as error:
             raise LinkError(
-                f"The REPL on {self._port.port} does not answer ({error}); press the board's reset button and try again."
+                f"The REPL on {self._port.port} does not answer ({error}); reset the board and try again."
             ) from None
         except OSError as error:
             if path:

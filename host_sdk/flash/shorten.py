@@ -67,8 +67,8 @@ def _with_bodies(lines: list[str]) -> str:
 def renamed(sources: Mapping[str, str]) -> dict[str, str]:
     """The same modules with one short name for each of theirs: a board with little memory keeps every name it reads.
 
-    Names of modules stay, and all that others define. `sources` are by file name, and complete: they import nothing else
-    of ours.
+    Names of modules stay, and all that others define. `sources` are by file name, and complete: they import
+    nothing else of ours.
     """
     modules = {name.removesuffix(".py") for name in sources}
     trees = [ast.parse(source) for source in sources.values()]

@@ -60,6 +60,11 @@ class Kind(ABC):
         """Where a model can be put; the first is where it goes if nobody asks."""
 
     @property
+    def demo(self) -> str:
+        """The shipped model of a virtual board that nobody has used."""
+        return "tinychat"
+
+    @property
     @abstractmethod
     def room(self) -> int | None:
         """Bytes that a packed model may take; None where that is a matter of a part that can be changed."""

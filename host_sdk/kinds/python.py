@@ -32,6 +32,11 @@ class PythonKind(Kind):
     board: Python
 
     @property
+    def demo(self) -> str:
+        """A micro:bit has no room for tinychat."""
+        return "commands" if self.board.name == MICROBIT else super().demo
+
+    @property
     def room(self) -> int:
         """Bytes of the file system."""
         return python_room(self.board)

@@ -1,4 +1,4 @@
-"""The model image for Python boards (`.ulb`): columns as lists of rows, ready for a loop (docs/image-micropython.md)."""
+"""The model image for Python boards (`.ulb`): columns as lists of rows, for a loop (docs/image-micropython.md)."""
 
 from __future__ import annotations
 

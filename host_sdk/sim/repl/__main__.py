@@ -39,6 +39,10 @@ class Board:
         self._received = self._transmitted = 0
         self.off = False
 
+    def switch_off(self) -> None:
+        """End at the next look at the lines."""
+        self.off = True
+
     def work(self) -> None:
         """Until the board is switched off."""
         while not self.off:
@@ -106,9 +110,9 @@ def tell(line: str) -> None:
 
 def main(words: Sequence[str]) -> None:
     """Run a board until its parent ends it."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     machine = Microbit(*words[1:]) if words[0] == "microbit" else Machine(words[1:])
     board = Board(machine)
+    signal.signal(signal.SIGTERM, lambda *_: board.switch_off())
     machine.await_output()
     tell(board.tty)
     try:

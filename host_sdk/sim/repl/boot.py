@@ -5,6 +5,7 @@ Runs inside MicroPython: `micropython -i boot.py FILE`. A board does the same in
 
 import os
 import sys
+
 import vfs
 
 BLOCK_BYTES, BLOCKS = 4096, 352  # 1,408 KB, as a Pico has beside its firmware
@@ -64,4 +65,4 @@ try:
         program = file.read()
 except OSError:
     program = ""
-exec(program)  # noqa: S102
+exec(program)
