@@ -12,10 +12,22 @@ from platformdirs import user_state_path
 
 from host_sdk.errors import BoardError, FileError, FitError, UsageError
 from host_sdk.flash.esp_chip import SECTOR, EspChip, Progress, connected, image_names
-from host_sdk.flash.partitions import APP, TABLE_ADDRESS, Partition, Plan, check_label, pack_table, parse, plan
+from host_sdk.flash.partitions import (
+    APP,
+    TABLE_ADDRESS,
+    Partition,
+    Plan,
+    check_label,
+    files_of,
+    pack_table,
+    parse,
+    plan,
+)
 
 MICROPYTHON = "micropython"
 _IMAGE_MAGIC, _CHIP_ID_AT, _HEADER_BYTES = 0xE9, 12, 24
+_FILES_START = 2 * SECTOR
+"""Of a file system: where it says what it is."""
 _APP_DESCRIPTION_AT = 0x20
 _APP_MAGIC, _PROJECT_AT, _PROJECT_BYTES = 0xABCD5432, 48, 32
 
@@ -59,8 +71,9 @@ def flash_firmware(
     """Put an image of all flash, such as MicroPython's .bin, on the chip at `address`, and start it.
 
     What is there already is not written. Partitions that the board has beyond the firmware's own stay, unless `erase`
-    clears all flash first. FileError when the file is no such image; UsageError when it is for another chip, or when
-    the chip runs another program and `yes` is not given; all before anything is touched.
+    clears all flash first. FileError when the file is no such image; UsageError when it is for another chip, or, unless
+    `yes` is given, when another program, MicroPython's files or other partitions would be lost; all before anything is
+    touched.
     """
     image = _read(file)
     started = time.monotonic()
@@ -71,14 +84,18 @@ def flash_firmware(
             raise UsageError(
                 f"The {chip.name} runs another program, {program!r}, which flashing would replace; say --yes to do it."
             )
-        kept = False
+        kept, files = False, None
         if erase:
             chip.erase(0, chip.flash_bytes)
         elif table:
             image, kept = _with_table(image, at, chip, table)
+            if not kept:
+                files = _files_lost(image, at, chip, table, file, yes)
         written = not chip.holds(at, image)
         if written:
             chip.write(at, image, progress)
+        if files:
+            _begin_files_anew(chip, files)
         return FirmwareResult(
             chip.name, chip.flash_bytes, len(image), written or erase, kept, time.monotonic() - started
         )
@@ -114,8 +131,7 @@ def flash_partition(
         if written:
             _write_model(chip, due.partition.address, image, progress)
         if due.cut and used:
-            # MicroPython makes new files where the first sectors are erased.
-            chip.erase(due.cut.address, min(due.cut.size, 2 * SECTOR))
+            _begin_files_anew(chip, due.cut)
         if new_table:
             _write_table(chip, new_table, backup)
         return PartitionResult(
@@ -201,6 +217,36 @@ def _with_table(image: bytes, at: int, chip: EspChip, table: Sequence[Partition]
     if not same or len(table) <= len(due):
         return image, False
     return image[:start] + chip.read(TABLE_ADDRESS, SECTOR) + image[start + SECTOR :], True
+
+
+def _files_lost(
+    image: bytes, at: int, chip: EspChip, table: Sequence[Partition], file: Path, yes: bool
+) -> Partition | None:
+    """MicroPython's files as the firmware lays them out, if what lies there now is none that fits; None if it may stay.
+
+    UsageError, unless `yes`, naming what the firmware's table gives up.
+    """
+    due = parse(image[TABLE_ADDRESS - at : TABLE_ADDRESS - at + SECTOR])
+    before, after = files_of(table, chip.flash_bytes), files_of(due, chip.flash_bytes)
+    moved = after and (not before or (before.address, before.size) != (after.address, after.size))
+    lost = moved and after and not chip.is_erased(after.address, min(after.size, _FILES_START))
+    known = {one.label for one in due} | {before.label if before else ""}
+    given_up = [
+        repr(one.label) for one in table if one.label not in known and not chip.is_erased(one.address, one.size)
+    ]
+    if not yes and (lost or given_up):
+        what = ["MicroPython's files begin anew"] if lost else []
+        what += [f"what is in {', '.join(given_up)} is given up"] if given_up else []
+        raise UsageError(
+            f"{file.name} lays out the flash in another way: {' and '.join(what)}. Save what you need of it, then "
+            "say --yes."
+        )
+    return after if lost else None
+
+
+def _begin_files_anew(chip: EspChip, files: Partition) -> None:
+    """MicroPython makes a file system where the first sectors are erased; one of another size it cannot mount."""
+    chip.erase(files.address, min(files.size, _FILES_START))
 
 
 def _table_or_copy(held: bytes, backup: Path) -> tuple[tuple[Partition, ...], bool]:
