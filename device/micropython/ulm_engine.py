@@ -16,7 +16,7 @@ def native_kernel():
     try:
         import ulm_viper
         from ulm_packed import add_column
-    except (ImportError, SyntaxError):
+    except (ImportError, SyntaxError, NameError, AttributeError):  # Blinka has a module micropython, too
         return None
     from array import array
 
