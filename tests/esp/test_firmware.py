@@ -13,7 +13,8 @@ import pytest
 from host_sdk.boards import ESP_BOARDS
 from host_sdk.errors import FileError, FitError, LinkError, PortError, UsageError
 from host_sdk.flash import esp_chip
-from host_sdk.flash.esp_flash import flash_firmware, flash_partition
+from host_sdk.flash.esp_firmware import flash_firmware
+from host_sdk.flash.esp_partition import flash_partition
 from host_sdk.flash.partitions import SECTOR, TABLE_ADDRESS, parse
 from host_sdk.link.ports import open_port
 from tests.esp.conftest import FACTORY, FACTORY_ADDRESS, Firmware, address

@@ -13,7 +13,8 @@ from platformdirs import user_state_path
 
 from host_sdk.errors import BoardError, FitError, UlmError, UsageError
 from host_sdk.flash import esp_chip
-from host_sdk.flash.esp_flash import flash_firmware, flash_partition
+from host_sdk.flash.esp_firmware import flash_firmware
+from host_sdk.flash.esp_partition import flash_partition
 from host_sdk.flash.partitions import SECTOR, TABLE_ADDRESS, Partition, parse
 from host_sdk.link.ports import open_port
 from tests.esp.conftest import FACTORY, Firmware, address
