@@ -51,20 +51,23 @@ def flash_partition(
     started = time.monotonic()
     with connected(address, stub=stub) as chip:
         backup = user_state_path("ulm") / "esp" / f"{chip.mac}.bin"
-        held = chip.read(TABLE_ADDRESS, SECTOR)
-        table, broken = _table_or_copy(held, backup)
+        kept = backup.read_bytes() if backup.exists() else None
+        table, broken = _table_or_kept(chip.read(TABLE_ADDRESS, SECTOR), kept)
         due = plan(table, chip.flash_bytes, label, len(image))
-        new_table = pack_table(due.table) if due.table else pack_table(table) if broken else None
-        used = _used(chip, due)
+        new_table = pack_table(due.table) if due.table else kept if broken else None
+        used = _used(chip, due, begun=kept is not None and kept == new_table)
         if used and not yes:
             raise UsageError(_costs(due, used, chip))
+        if new_table:
+            _keep(new_table, backup)
         written = not chip.holds(due.partition.address, image)
         if written:
             _write_model(chip, due.partition.address, image, progress)
         if due.cut and used:
             begin_files_anew(chip, due.cut)
         if new_table:
-            _write_table(chip, new_table, backup)
+            chip.write(TABLE_ADDRESS, new_table)
+        backup.unlink(missing_ok=True)
         return PartitionResult(
             chip=chip.name,
             partition=label,
@@ -83,20 +86,24 @@ def begin_files_anew(chip: EspChip, files: Partition) -> None:
     chip.erase(files.address, min(files.size, FILES_START))
 
 
-def _table_or_copy(held: bytes, backup: Path) -> tuple[tuple[Partition, ...], bool]:
-    """The board's table; if a cut damaged it, the copy that was kept while it was written, and True."""
+def _table_or_kept(held: bytes, kept: bytes | None) -> tuple[tuple[Partition, ...], bool]:
+    """The board's table; if a cut damaged it, the one that was about to be written, and True."""
     try:
-        table = parse(held)
+        return parse(held), False
     except BoardError:
-        if not backup.exists():
+        if kept is None:
             raise
-        return parse(backup.read_bytes()), True
-    backup.unlink(missing_ok=True)
-    return table, False
+        return parse(kept), True
 
 
-def _used(chip: EspChip, due: Plan) -> list[tuple[int, int]]:
-    return [(at, count) for at, count in due.spoils if not chip.is_erased(at, count)]
+def _used(chip: EspChip, due: Plan, begun: bool) -> list[tuple[int, int]]:
+    """The regions that hold something; if the same was begun before, what lies in the partition is ours."""
+    new = due.partition
+    return [
+        (at, count)
+        for at, count in due.spoils
+        if not (begun and new.address <= at and at + count <= new.end) and not chip.is_erased(at, count)
+    ]
 
 
 def _costs(due: Plan, used: Sequence[tuple[int, int]], chip: EspChip) -> str:
@@ -122,15 +129,13 @@ def _write_model(chip: EspChip, at: int, image: bytes, progress: Progress | None
         raise BoardError("The partition reads back differently than it was written; flash again, or use another board.")
 
 
-def _write_table(chip: EspChip, table: bytes, backup: Path) -> None:
-    """The new table, with a copy on this computer until it is in place."""
+def _keep(table: bytes, backup: Path) -> None:
+    """A copy of the new table on this computer until it is in place."""
     try:
         backup.parent.mkdir(parents=True, exist_ok=True)
         backup.write_bytes(table)
     except OSError as error:
         raise FileError(
-            f"Cannot keep a copy of the partition table in {backup.parent}: {error.strerror}. The board's table is as "
-            "it was; make the folder writable and flash again."
+            f"Cannot keep a copy of the partition table in {backup.parent}: {error.strerror}. The board is as it was; "
+            "make the folder writable and flash again."
         ) from None
-    chip.write(TABLE_ADDRESS, table)
-    backup.unlink()
