@@ -12,6 +12,13 @@
 #include "stream.h"
 #endif
 
+/* Streams need the stack that this would hold. */
+#ifdef TAPE_STREAM
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
+
 reply_t reply;
 static uint32_t started;
 
@@ -58,7 +65,7 @@ static void put_value(port_value_t number) {
         put(digits[--count]);
 }
 
-static void put_reply(uint8_t class, bool act) {
+static APART void put_reply(uint8_t class, bool act) {
     image_seek(image.replies);
     uint8_t action = image_next();
     for (; class; class --) {
@@ -121,7 +128,7 @@ static inline void run(bool act, reply_pass_t each) {
 static bool performing;
 static reply_pass_t each_pass;
 
-static void run_sound(void) {
+static STREAM_ACTION void run_sound(void) {
     medium_check();
     run(performing, each_pass);
 }

@@ -19,6 +19,7 @@
 
 #define LOGITS_PER_FRAME ((MAX_PAYLOAD - 2) / 2)
 #define NO_SEQ 0
+#define MAX_NAME 15
 #define PAUSE_64K                                                                                  \
     16 /* times 2^16 cycles: 66 ms at 16 MHz, longer than between two bytes of a host */
 #define PROGRESS_64K 61 /* times 2^16 cycles: 250 ms at 16 MHz */
@@ -30,7 +31,11 @@ static uint8_t query_length;
 static bool verifying;
 #ifdef TAPE_STREAM
 static bool framed;         /* a request is being answered, not a line that a person typed */
+static bool stoppable;      /* and its frame is no longer needed: another may come */
 static uint16_t progressed; /* when PROGRESS went out, in 2^16 cycles */
+#define MAY_STOP(may) (stoppable = (may))
+#else
+#define MAY_STOP(may) (void)0
 #endif
 
 /* Begins an answer. */
@@ -61,9 +66,10 @@ static void open_model(void) {
     status = medium_open();
 }
 
-static void put_name(void) {
+static STREAM_ACTION void put_name(void) {
     image_seek(image.name);
-    for (uint8_t c; (c = image_next());)
+    uint8_t left = MAX_NAME; /* nobody has checked the image yet */
+    for (uint8_t c; left && (c = image_next()); left--)
         frame_byte(c);
 }
 
@@ -176,7 +182,7 @@ void service_progress(uint8_t layer, uint32_t done, uint32_t total) {
     frame_end();
 }
 
-bool service_stopped(void) { return framed && stop_requested(); }
+bool service_stopped(void) { return stoppable && stop_requested(); }
 
 #endif
 
@@ -241,7 +247,9 @@ static void chat(void) {
         return;
     }
     verifying = frame_in.payload[0] & CHAT_VERIFY;
+    MAY_STOP(true);
     reply_run(!verifying, send_pass);
+    MAY_STOP(false);
 #ifdef TAPE_STREAM
     if (reply.status != STATUS_OK && reply.status != STATUS_STOPPED) {
         answered_seq = NO_SEQ;
@@ -295,7 +303,9 @@ static void answer(void) {
 #endif
         break;
     case OP_COMMIT:
+        MAY_STOP(true);
         code = upload_commit();
+        MAY_STOP(false);
         open_model();
         break;
     case OP_LOAD:

@@ -9,7 +9,8 @@
 void service_run(void) __attribute__((noreturn));
 
 /* With TAPE_STREAM, while a request is answered: sends PROGRESS, four times a second at most; and
- * whether STOP has come. Both do nothing while a line is answered that a person typed. */
+ * whether STOP has come to what can be stopped. While a line is answered that a person typed, both
+ * do nothing. */
 void service_progress(uint8_t layer, uint32_t done, uint32_t total);
 bool service_stopped(void);
 

@@ -27,7 +27,7 @@ static layer_t layer;
 static uint16_t stride;      /* bytes of a row, or in the first layer of a column */
 static uint8_t query_length; /* bytes; first at the start of the arena, in a pass at its end */
 
-#define ROOM (ARENA_BYTES - query_length)
+#define ROOM ((uint16_t)(ARENA_BYTES - query_length))
 
 void rows_query_begin(void) { query_length = 0; }
 
@@ -35,8 +35,15 @@ void rows_query_add(uint8_t byte) { ARENA[query_length++] = byte; }
 
 void rows_query_end(void) { memmove(ARENA + ROOM, ARENA, query_length); }
 
+/* Where a card is pulled out, the rest of its block reads as FFh. */
+static void need(bool holds) {
+    if (!holds)
+        stream_fail(FAULT_READ);
+}
+
 static void begin_layer(bool first) {
     stream_read(&layer, sizeof layer);
+    need(layer.rows <= ARENA_BYTES && (layer.bits == 2 || layer.bits == 4 || layer.bits == 8));
     uint32_t bits = (uint32_t)(first ? layer.rows : layer.columns) * layer.bits;
     stride = (uint16_t)((bits + 7) / 8);
 }
@@ -89,6 +96,7 @@ static uint8_t *finish_row(uint8_t *out, uint16_t sum) {
 static void pass_first(void) {
     stream_seek(image.first);
     begin_layer(true);
+    need((layer.rows << 1) <= ROOM);
     uint16_t *sums = (uint16_t *)ARENA;
     memset(sums, 0, 2 * layer.rows);
     text_query_begin(image.features);
@@ -104,13 +112,17 @@ static void pass_first(void) {
 }
 
 static void pass_layer(const uint8_t *in, bool wide, uint8_t *out) {
+    uint8_t step = (uint8_t)(8 / layer.bits) << wide; /* bytes of activations for one of weights */
     for (uint16_t rows = layer.rows; rows; rows--) {
         uint16_t sum = next_word();
         const uint8_t *x = in;
-        for (uint16_t left = stride, part; left; left -= part) {
-            part = take_part(left);
-            sum = rows_dot(sum, x, part, (uint8_t)(layer.bits | wide));
-            x += part * (8 / layer.bits) << wide;
+        for (uint16_t left = stride;;) {
+            uint16_t part = take_part(left);
+            sum = rows_dot(sum, x, part, layer.bits | wide);
+            left -= part;
+            if (!left)
+                break;
+            x += part * step;
         }
         out = finish_row(out, sum);
     }
@@ -122,10 +134,13 @@ const int16_t *rows_pass(void) {
     uint8_t *in = ARENA;
     while (stream_layer != image.layers) {
         bool wide = !(layer.flags & LAYER_SATURATE);
+        uint16_t inputs = layer.rows;
         stream_layer++;
         begin_layer(false);
         bool two = stream_layer == image.layers || !(layer.flags & LAYER_SATURATE);
-        uint8_t *out = in == ARENA ? ARENA + ROOM - (layer.rows << two) : ARENA;
+        uint16_t bytes = layer.rows << two;
+        need(layer.columns == inputs && (inputs << wide) + bytes <= ROOM);
+        uint8_t *out = in == ARENA ? ARENA + ROOM - bytes : ARENA;
         pass_layer(in, wide, out);
         in = out;
     }

@@ -39,7 +39,8 @@ bool slot_read(uint8_t slot) {
 
 static bool complete(uint8_t slot) {
     return image.length >= sizeof image && image.length % 512 == 0 &&
-           image.length / 512 <= slots[slot].blocks && bad[slot] != key();
+           image.length / 512 <= slots[slot].blocks && image.max_query <= MAX_QUERY &&
+           bad[slot] != key();
 }
 
 void slots_mount(void) {
@@ -71,11 +72,11 @@ uint8_t slots_scan(void) {
     return status;
 }
 
-static void find(void) {
+static STREAM_ACTION void find(void) {
     uint8_t status = slots_scan();
     if (status == STATUS_OK) {
         slot_read(slot_current);
-        if (image.abi != STREAM_ABI)
+        if (image.abi != STREAM_ABI || image.form > STREAM_ROWS)
             status = STATUS_BAD_ABI;
     }
     if (status != STATUS_OK)

@@ -7,6 +7,8 @@
 #include "service.h"
 #include "spi.h"
 
+#define DONE 0xFF
+
 uint8_t stream_layer;
 uint32_t stream_written, stream_to_write;
 jmp_buf stream_exit;
@@ -37,8 +39,12 @@ static uint16_t clock_64k(void) { return (uint16_t)(port_cycles() >> 16); }
 
 uint8_t stream_try(void (*action)(void)) {
     uint8_t code = (uint8_t)setjmp(stream_exit);
-    if (code == STATUS_OK)
+    if (code == STATUS_OK) {
         action();
+        longjmp(stream_exit, DONE); /* brings back the registers that it did not save */
+    }
+    if (code == DONE)
+        code = STATUS_OK;
     if (code == STATUS_MEDIUM)
         medium_sleep();
     else

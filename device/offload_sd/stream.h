@@ -39,6 +39,13 @@ void stream_end(void);
 /* How long it has been resting, in 2^16 cycles. */
 uint16_t stream_resting(void);
 
+/* An attribute of actions: they save no registers on the stack. */
+#ifdef __AVR__
+#define STREAM_ACTION __attribute__((OS_task))
+#else
+#define STREAM_ACTION
+#endif
+
 /* Runs `action` until it returns or fails: STATUS_OK or what it failed with. Not to be nested. */
 uint8_t stream_try(void (*action)(void));
 

@@ -38,7 +38,7 @@ static bool same(const upload_id_t *other) {
     return id.length == other->length && id.crc == other->crc;
 }
 
-static void begin(void) {
+static STREAM_ACTION void begin(void) {
     slots_scan();
     if (slot_count != SLOTS) {
         upload_value = 1;
@@ -86,7 +86,7 @@ static void wake_same(void) {
     }
 }
 
-static void write_data(void) {
+static STREAM_ACTION void write_data(void) {
     wake_same();
     uint8_t skip = (uint8_t)(stored - data_request->position);
     uint8_t count = frame_in_length - sizeof *data_request - skip;
@@ -122,7 +122,7 @@ uint8_t upload_data(const uint8_t *payload, uint8_t count) {
     return status;
 }
 
-static void commit(void) {
+static STREAM_ACTION void commit(void) {
     wake_same();
     slots_scan();
     uint32_t sequence = slot_sequence + 1;

@@ -1,6 +1,7 @@
 /* A SPI flash chip of the W25Q kind, up to 16 MB. Its two halves are the slots. */
 #include "w25q.h"
 
+#include "image.h"
 #include "medium.h"
 #include "port.h"
 #include "spec.h"
@@ -65,7 +66,8 @@ static inline address_t base(void) { return (address_t)(uint16_t)(stream_base * 
 
 void stream_seek(uint32_t position) {
     address_t address = base() + (address_t)position;
-    address_t ahead = address - (w25q_limit - stream_left); /* what is in flight arrives meanwhile */
+    address_t ahead =
+        address - (w25q_limit - stream_left); /* what is in flight arrives meanwhile */
     if (stream_left && ahead <= NEAR && ahead < stream_left) {
         for (uint8_t n = (uint8_t)ahead; n; n--)
             put(SPI_IDLE);
@@ -79,6 +81,8 @@ void stream_seek(uint32_t position) {
 }
 
 void stream_block(void) {
+    if (stream_position() >= image.length) /* a chip that fell silent has no end of texts */
+        stream_fail(FAULT_READ);
     stream_left = STRIDE;
     w25q_limit += STRIDE;
     stream_poll();

@@ -11,6 +11,7 @@ from typing import cast
 import click
 
 from host_sdk.boards import BOARDS, Cpm, board_named, virtual_boards
+from host_sdk.cli.cards import MEDIA, medium_named, pack_streamed, show_medium
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
 from host_sdk.model.library import SHIPPED, find_model, shipped_model
@@ -26,11 +27,18 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 @click.argument("model", type=click.Path(path_type=Path))
 @_json
 def info(model: Path, as_json: bool) -> None:
-    """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board."""
+    """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board.
+
+    Of a card, its image or folder, or a stream image: what a board finds there.
+    """
     from host_sdk.errors import FitError
     from host_sdk.kinds import fitted, model_room
     from host_sdk.model.engine import safe_query_length
+    from host_sdk.pack.contents import is_medium
 
+    if is_medium(model):
+        show_medium(model, as_json)
+        return
     loaded = find_model(model)
     rooms: dict[str, dict[str, object]] = {}
     for board in BOARDS.values():
@@ -108,18 +116,35 @@ def import_z80ai(source: Path, output: Path) -> None:
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--for", "target", required=True, metavar="KIND", help=f"{_ARDUINO}, {_EEPROM}, or a board of `ulm boards`."
+    "--for",
+    "target",
+    required=True,
+    metavar="KIND",
+    help=f"{_ARDUINO}, {_EEPROM}, {', '.join(MEDIA)}, or a board of `ulm boards`.",
 )
 @click.option("--tpa", type=click.IntRange(0x3000, 0xFF00), help="cpm: bytes from 0100h to BDOS.")
 @click.option("--compact", is_flag=True, help="cpm: less memory, slower.")
+@click.option("--form", type=click.Choice(["lists", "rows"]), help="sd, flash: how weights are written.")
+@click.option("--capacity", type=click.IntRange(1, 512), metavar="MIB", help="sd: of each file; flash: of the chip.")
 @_out
 @_json
-def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output: Path, as_json: bool) -> None:
+def pack(
+    model: Path | None,
+    target: str,
+    tpa: int | None,
+    compact: bool,
+    form: str | None,
+    capacity: int | None,
+    output: Path,
+    as_json: bool,
+) -> None:
     """Make the packed image (.ulb) of MODEL for one kind of memory.
 
     For `cpm` the ending of the output decides: .ulb for ULM.COM, .com a program of its own, .hex the same for LOAD.
     Without MODEL the program is ULM.COM.
     For `arduino`: a folder, the library that makes MODEL answer in your own sketch.
+    For `sd`: X.ULB is the model alone; X.img a whole card; a folder, such as that of a card, gets the files of a card.
+    For `flash`: X.ulb is the model alone; X.bin a whole chip.
     """
     from host_sdk.kinds import fitted
     from host_sdk.pack.arduino import library
@@ -127,12 +152,17 @@ def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output
 
     if (tpa or compact) and target != _CPM:
         raise UsageError(f"--tpa and --compact are for `--for {_CPM}` only.")
+    medium = medium_named(target)
+    if (form or capacity) and not medium:
+        raise UsageError(f"--form and --capacity are for `--for {'` and `--for '.join(MEDIA)}` only.")
     if model is None and (target != _CPM or output.suffix.lower() not in _PROGRAMS):
         raise UsageError("Name the model to pack; only `--for cpm -o ULM.COM` or `-o ULM.HEX` makes the runtime alone.")
     loaded = find_model(model) if model else None
     report: dict[str, object]
     if target == _CPM:
         report = _pack_cpm(loaded, tpa, compact, output)
+    elif loaded and medium:
+        report = pack_streamed(loaded, medium, form, capacity, output)
     elif loaded and target == _ARDUINO:
         made = library(loaded)
         _write_folder(output, made.files)

@@ -14,6 +14,8 @@ LEAST_CAPACITY = 4 * MIB
 """Of a file, where nobody asks for another: ten times the largest model of the zoo, and small on any card."""
 RECORD_BYTES = BLOCK_BYTES
 """At the end of a file, where a board notes how far an upload has come."""
+MARKS_BYTES = 4096
+"""The same at the end of each half of a flash chip: the smallest part that is erased by itself."""
 
 _NOTE = """\
 This card holds a language model for a micro-LM board.

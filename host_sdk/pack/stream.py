@@ -14,6 +14,7 @@ from host_sdk.pack.stream_body import Body
 from host_sdk.pack.stream_lists import pack_lists, unpack_lists
 from host_sdk.pack.stream_rows import pack_rows, unpack_rows
 from host_sdk.spec import stream as spec
+from host_sdk.spec.container import Kind
 
 _FORMATS = {1: "B", 2: "H", 4: "I"}
 _HEADER = struct.Struct("<" + "".join(_FORMATS[size] for _, _, size in spec.HEADER))
@@ -81,11 +82,31 @@ def stream_header(data: bytes) -> dict[str, int]:
     fields = dict(zip((name for name, _, _ in spec.HEADER), _HEADER.unpack_from(data), strict=True))
     if fields["magic"] != spec.MAGIC:
         raise FileError("This is not a stream image (.ulb).")
+    if fields["abi"] != spec.ABI:
+        raise FileError(f"The stream image is of another revision ({fields['abi']}); pack it again.")
     if fields["length"] > len(data):
         raise FileError(f"The stream image is cut: it has {len(data)} of {fields['length']} bytes; pack it again.")
     if crc16(data[spec.CHECK_FROM : fields["length"]]) != fields["check"]:
         raise FileError("The stream image is damaged (CRC-16); pack it again.")
     return fields
+
+
+def describe(data: bytes) -> dict[str, object]:
+    """What an image holds, for people and `--json`. FileError when it is damaged."""
+    fields = stream_header(data)
+    layers = unpack_stream(data)
+    name = data[fields["name"] : data.index(0, fields["name"])].decode("ascii")
+    return {
+        "name": name,
+        "kind": Kind(fields["kind"]).name.lower(),
+        "model_crc": f"{fields['model_crc']:08x}",
+        "form": spec.Form(fields["form"]).name.lower(),
+        "shape": "-".join(str(n) for n in (layers[0].columns, *(layer.rows for layer in layers))),
+        "bytes": fields["length"],
+        "stream_bytes": fields["stream_bytes"],
+        "max_query": fields["max_query"],
+        "sequence": fields["sequence"],
+    }
 
 
 def _body(model: Model, layers: list[Layer], form: spec.Form | None) -> Body:

@@ -67,7 +67,11 @@ def _arena(layers: Sequence[Layer]) -> int:
         wide = [
             str(n) for n, one in ((number, before), (number + 1, after)) if not one.saturate and one is not layers[-1]
         ]
-        remedy = f"Saturate layer {' and '.join(wide)}, or train it narrower" if wide else "Train it narrower"
+        remedy = (
+            f"Saturate layer{'s' * (len(wide) > 1)} {' and '.join(wide)}, or train it narrower"
+            if wide
+            else "Train it narrower"
+        )
         moments.append((number + 1, "inputs and outputs", need, remedy))
     number, what, need, remedy = max(moments, key=lambda moment: moment[2])
     if need + MIN_QUERY > ARENA_BYTES:

@@ -10,7 +10,7 @@ from host_sdk.boards import Avr, Offload
 from host_sdk.errors import FileError, UsageError
 from host_sdk.sim.board import VirtualBoard, check_pace
 from host_sdk.sim.bootloader import bootloader_image
-from host_sdk.sim.part import FAULTS, Part, check_card, usual_part
+from host_sdk.sim.part import ALARMS, FAULTS, Part, check_card, usual_part
 from host_sdk.sim.process import Lock, Process
 from host_sdk.sim.runner import runner_path
 
@@ -182,6 +182,15 @@ class AvrBoard(VirtualBoard):
         if name is not None and name not in FAULTS:
             raise UsageError(f"There is no fault {name!r}; known: {', '.join(FAULTS)}.")
         self._ask_part(f"fault {name or 'none'} {block}")
+
+    def after_bytes(self, count: int, action: str) -> None:
+        """What happens as soon as `count` more bytes went over SPI; 0 calls it off. Only one can be waiting.
+
+        "remove": the card is pulled out. "reset": the supply goes and comes back, of chip and part.
+        """
+        if action not in ALARMS:
+            raise UsageError(f"There is no action {action!r}; known: {', '.join(ALARMS)}.")
+        self._ask_part(f"alarm {action} {count}")
 
     def wear(self) -> dict[int, int]:
         """How often each unit was erased (sectors of 4096 bytes) or written (blocks of a card), since switching on."""

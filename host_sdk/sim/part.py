@@ -23,6 +23,7 @@ CHIPS = {
     "none": 0,
 }
 CHIP_LATENCIES = ("typical", "slow")
+ALARMS = ("remove", "reset")
 FAULTS = ("silent", "busy", "read", "write", "flip")
 
 

@@ -283,6 +283,18 @@ def test_pulling_the_card_out_and_putting_it_in(card: Bus, file: Path, tmp_path:
     assert card.block() == bytes(512)
 
 
+def test_alarms(card: Bus) -> None:
+    card.board.after_bytes(100, "remove")
+    assert card.card(17, 3) == 0x00
+    assert card.read(514) == b"\xff\xfe" + content(3)[:89] + b"\xff" * 423  # 8 bytes were the command's
+    card.board.after_bytes(10, "reset")
+    resets = card.board.counters().resets
+    card.port.write(b"r\x20\x00")
+    until(lambda: card.board.counters().resets == resets + 1)
+    with pytest.raises(UsageError, match="no action 'melt'"):
+        card.board.after_bytes(1, "melt")
+
+
 def test_an_empty_socket(bus: Callable[..., Bus], file: Path) -> None:
     empty = bus(SdCard(None))
     empty.wake()

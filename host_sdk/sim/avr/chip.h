@@ -60,6 +60,9 @@ bool chip_stopped(void);
 /* Runs until the cycle counter reaches `end`, give or take one instruction burst. */
 void chip_run_until(avr_cycle_count_t end);
 
+/* Ends that behind the present instruction. */
+void chip_stop(void);
+
 /* simavr's record of a peripheral: "uart", "eeprom", "spi". */
 void *chip_module(const char *kind);
 

@@ -18,11 +18,13 @@
  *   insert PATH               connect the part's file   ok
  *   remove                    take it away              ok
  *   fault NAME BLOCK          of the part (part.h)      ok
+ *   alarm remove|reset BYTES  when they are over SPI    ok
  *   wear                      of the part's units       ok unit:count ...
  *
  * STATE is 0 for low, 1 for high, 2 for input.
  */
 #include "control.h"
+#include "alarm.h"
 #include "chip.h"
 #include "counters.h"
 #include "eeprom.h"
@@ -162,6 +164,8 @@ static bool serve(const char *line) {
         part_remove();
         fputs("ok", answers);
     } else if (!strcmp(word, "fault") && part_fault(name, atoll(level))) {
+        fputs("ok", answers);
+    } else if (!strcmp(word, "alarm") && alarm_set(strtoull(level, NULL, 10), name)) {
         fputs("ok", answers);
     } else if (!strcmp(word, "wear")) {
         fputs("ok", answers);

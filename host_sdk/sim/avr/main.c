@@ -9,6 +9,7 @@
  * socket. A separate program because it links
  * simavr, which is under the GPL: it is built where it runs, from sources that are not.
  */
+#include "alarm.h"
 #include "chip.h"
 #include "control.h"
 #include "counters.h"
@@ -82,6 +83,8 @@ static void run_board(void) {
         line_exchange();
         uint64_t before = chip->cycle;
         bool idle = run_slice(slice);
+        if (alarm_wants_reset())
+            chip_reset(RESET_EXTERNAL);
         line_exchange();
         store_tick();
         socket_tick();

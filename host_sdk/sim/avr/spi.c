@@ -9,6 +9,7 @@
  * Not modelled: slave mode, multi-master (SS as an input).
  */
 #include "spi.h"
+#include "alarm.h"
 #include "chip.h"
 #include "part.h"
 
@@ -21,6 +22,7 @@ enum { OUTPUTS = 0x28 };          /* MOSI and SCK of DDRB: without them nothing 
 enum { BITS = 8, TAKE_OVER = 1 }; /* cycles from the last bit to SPIF */
 
 struct spi_counters spi_counters;
+uint64_t spi_alarm;
 static avr_spi_t *module; /* simavr's record, for its interrupt vector */
 
 static bool under_way;            /* and not yet noticed as over */
@@ -106,7 +108,8 @@ static void data_written(avr_t *avr, avr_io_addr_t addr, uint8_t v, void *param)
         spi_counters.collisions++;
         v = 0;
     }
-    spi_counters.bytes++;
+    if (++spi_counters.bytes == spi_alarm)
+        alarm_ring();
     arriving = exchanged(v);
     under_way = true;
     over_at = avr->cycle + BITS * divider + TAKE_OVER;

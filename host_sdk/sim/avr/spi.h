@@ -13,6 +13,7 @@ struct spi_counters {
 };
 
 extern struct spi_counters spi_counters;
+extern uint64_t spi_alarm; /* alarm_ring() is called when so many bytes have been counted */
 
 void spi_create(void);
 void spi_reset(void);
