@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from host_sdk.boards import MICROBIT, PYTHON_BOARDS, Python
@@ -24,6 +24,7 @@ START = "import ulm\nulm.serve()\n"
 AUTOSTART_TINY = b"import ulm_tiny  # micro-lm: at start\n\nulm_tiny.serve()\n"
 AUTOSTART = b"import ulm  # micro-lm: at start\n\nulm.serve()\n"
 _MARK = b"# micro-lm: at start"
+_TRIES = 3
 _WIDE_CHUNK, _NARROW_CHUNK = 2048, 128
 """Bytes written at once; a board parses them as text of up to four times the length."""
 
@@ -180,42 +181,44 @@ def _write(repl: Repl, facts: Facts, files: Mapping[str, bytes], progress: Progr
     done = 0
     chunk = _WIDE_CHUNK if facts.heap > 64 << 10 else _NARROW_CHUNK
 
-    def write(path: str, data: bytes) -> None:
+    def write(path: str) -> None:
         nonlocal done
-        before = done
-        repl.write(path, data, chunk, lambda so_far: progress(before + so_far, total))
-        done += len(data)
+        before, done = done, done + len(due[path])
+        repl.write(path, due[path], chunk, lambda so_far: progress(before + so_far, total))
 
-    def check(paths: Mapping[str, bytes]) -> None:
-        found = repl.hashes(list(paths))
-        for path, data in paths.items():
-            if found[path] != hashlib.sha256(data).hexdigest():
-                raise BoardError(
-                    f"The board wrote {path} wrongly; flash it again, and if that does not help its flash is worn out."
-                )
+    def write_all(paths: Sequence[str]) -> None:
+        """And read them back; what came out wrong is written again."""
+        for _ in range(_TRIES):
+            for path in paths:
+                write(path)
+            found = repl.hashes(paths)
+            paths = [path for path in paths if found[path] != hashlib.sha256(due[path]).hexdigest()]
+            if not paths:
+                return
+        raise BoardError(
+            f"The board wrote {paths[0]} wrongly; flash it again, and if that does not help its flash is worn out."
+        )
 
     if facts.lib:
         repl.run(_FOLDER)
-    seal = facts.folder + BUILD_FILE
-    model = facts.folder + MODEL_FILE
+    seal, model = facts.folder + BUILD_FILE, facts.folder + MODEL_FILE
+    count = len(due)
     runtime = [path for path in due if path not in (seal, model)]
     if runtime:
         # Without its seal a half-written runtime is taken for none of ours.
         repl.run(_REMOVE % ([seal, *map(_other_form, runtime)],))
-        for path in runtime:
-            write(path, due[path])
-        check({path: due[path] for path in runtime})
-    if runtime or seal in due:
-        write(seal, files[seal])
-    if model in due and facts.tiny:  # without room for two, and a name cannot be changed
+        due[seal] = files[seal]
+        write_all(runtime)
+    if seal in due:
+        write_all([seal])
+    if model in due and facts.tiny:  # there is no room for two, and names cannot be changed
         repl.run(_REMOVE % ([model],))
-        write(model, due[model])
-        check({model: due[model]})
+        write_all([model])
     elif model in due:
-        write(model + NEW_SUFFIX, due[model])
-        check({model + NEW_SUFFIX: due[model]})
+        due[model + NEW_SUFFIX] = due[model]
+        write_all([model + NEW_SUFFIX])
         repl.run(_REPLACE % {"new": model + NEW_SUFFIX, "old": model})
-    return len(due)
+    return count
 
 
 def _other_form(path: str) -> str:

@@ -29,6 +29,7 @@ PROMPT_S = 0.6
 SILENCE_S = 10.0
 """Longest silence inside a program that was sent: writing a block of flash takes a second at most."""
 _RAW_PASTE = b"\x05A\x01"
+_OLD_TRIES = 3
 _OLD_BYTES, _OLD_PAUSE_S = 32, 0.008
 """A micro:bit keeps 64 bytes of what comes while it is busy."""
 EXTRA = "pip install 'micro-lm[micropython]'"
@@ -96,20 +97,20 @@ class _Line:
 
     def __init__(self, port: Port) -> None:
         self._port = port
-        self._asked = self._old = False
+        self._asked = self.old = False
 
     def write(self, data: bytes) -> None:
         self._asked = data == _RAW_PASTE
-        step = _OLD_BYTES if self._old else len(data)
+        step = _OLD_BYTES if self.old else len(data)
         for at in range(0, len(data), step or 1):
             self._port.write(data[at : at + step])
-            if self._old:
+            if self.old:
                 time.sleep(_OLD_PAUSE_S)
 
     def read(self, size: int = 1) -> bytes:
         got = self._port.read(size)
         if self._asked:
-            self._old, self._asked = not got.startswith(b"R"), False
+            self.old, self._asked = not got.startswith(b"R"), False
         return got
 
     def inWaiting(self) -> int:  # noqa: N802  (pyserial's older name)
@@ -129,7 +130,7 @@ class Repl:
 
         # As its __init__ leaves it, over a port that is open already.
         self._transport: Any = SerialTransport.__new__(SerialTransport)
-        self._transport.serial = _Line(port)
+        self._transport.serial = self._line = _Line(port)
         self._transport.device_name = port.port
         self._transport.in_raw_repl = self._transport.mounted = self._transport.is_pty = False
         self._transport.use_raw_paste = True
@@ -154,7 +155,21 @@ class Repl:
     def run(self, program: str) -> str:
         """Run a program and return what it printed."""
         with self._reported():
-            return bytes(self._transport.exec(program)).decode("utf-8", "replace")
+            return self._exec(program).decode("utf-8", "replace")
+
+    def _exec(self, program: str) -> bytes:
+        """Run a program; again, where an old board has lost a part of it."""
+        from mpremote.transport import TransportError, TransportExecError
+
+        for left in range(_OLD_TRIES - 1, -1, -1):
+            try:
+                return bytes(self._transport.exec(program))
+            except TransportError as error:
+                damaged = not isinstance(error, TransportExecError) or "SyntaxError" in str(error)
+                if not (left and damaged and self._line.old):
+                    raise
+                self._transport.enter_raw_repl(soft_reset=False)
+        raise AssertionError
 
     def value(self, program: str) -> Any:
         """What a program printed, as the Python value that it is the text of."""
@@ -179,7 +194,7 @@ class Repl:
                 text = f"a({base64.b64encode(part)!r})" if coded else repr(part)
                 first = f"f=open({path!r},'wb')\n" if at == 0 else ""
                 last = "\nf.close()" if at + chunk >= len(data) else ""
-                self._transport.exec(f"{first}f.write({text}){last}")
+                self._exec(f"{first}f.write({text}){last}")
                 progress(at + len(part))
 
     @cached_property
