@@ -24,7 +24,7 @@ from host_sdk.train.recipe import Recipe
 from host_sdk.train.repeatable import repeatable
 
 _BATCH = 256
-_EPOCHS = 60
+_EPOCHS = 100
 """Few data need no more."""
 _LEAST_STEPS = 200
 _RATE = 5e-3
