@@ -164,12 +164,10 @@ void stream_seek(uint32_t position) {
 }
 
 void stream_skip(uint16_t count) {
-    while (count > stream_left) {
-        count -= stream_left;
-        clock_past(stream_left);
-        stream_block();
-    }
-    clock_past(count);
+    if (count > stream_left)
+        stream_seek(stream_position() + count);
+    else
+        clock_past(count);
 }
 
 uint32_t stream_position(void) { return (next - stream_base) * BLOCK - stream_left; }
