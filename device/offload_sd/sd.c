@@ -267,6 +267,11 @@ bool medium_wake(void) {
     return true;
 }
 
+uint8_t medium_fault(void) {
+    stream_end();
+    return command(SEND_STATE, 0) == NO_ANSWER ? FAULT_CARD_SILENT : FAULT_READ;
+}
+
 void medium_mount(void) { fat_mount(); }
 
 void medium_sleep(void) {
