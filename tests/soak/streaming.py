@@ -194,23 +194,30 @@ def pulled(bench: Bench) -> None:
     """A card pulled out at any byte, and the same or another one put in."""
     noise = bench.noise
     cards = {number: bench.card(number) for number in (1, 2)}
+    models = {1: 1, 2: 2}
     here, new = 1, image(3, 60)
     latency = noise.choice(MEDIA["sd"])
     with bench.start(SdCard(cards[here], latency=latency, seed=bench.seed + 1)) as board:
         for _ in range(5):
+            uploading = False
             board.board.after_bytes(noise.randrange(1, noise.choice((600, 6_000, 60_000))), "remove")
             if noise.random() < 0.5:
                 board.refusal_or_reply()
             else:
                 _upload_until_refused(board, new)
+                uploading = True
             board.board.after_bytes(0, "remove")
             board.board.remove_card()
             if noise.random() < 0.3:
                 hello = board.hello()
                 assert hello.status is Status.MEDIUM, f"{hello} without a card"
+            board.board.insert_card(cards[here])
+            if uploading and board.calm().model_crc == 3:
+                models[here] = 3  # it was complete
+            answers(board, models[here])
             here = noise.choice((1, 2))
             board.board.insert_card(cards[here])
-            answers(board, here)
+            answers(board, models[here])
 
 
 def _upload_until_refused(board: Patient, new: bytes) -> bool:
