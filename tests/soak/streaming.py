@@ -26,7 +26,7 @@ from host_sdk.link.frame import Frame, encode
 from host_sdk.model.crc import crc16
 from host_sdk.sim.part import FlashChip, SdCard
 from host_sdk.spec.protocol import SEQ_FIRST, SEQ_LAST, Op, Status
-from host_sdk.spec.stream import CHECK_FROM, HEADER
+from host_sdk.spec.stream import CHECK_FROM, HEADER, LAYER_BYTES
 from tests.offload.cards import BLOCK, Card
 from tests.offload.conftest import CHIP_BYTES, OFFLOAD, card_with, chip_with, part_with
 from tests.offload.images import image, long_image, numbered
@@ -283,21 +283,45 @@ def _upload_until_cut(board: Patient, new: bytes, resets: int) -> None:
 
 
 def headers(bench: Bench) -> None:
-    """A sound image but for one field of its header, and then for bytes behind it, with a check that is right."""
+    """A sound image but for one field of its header, with a check that is right."""
     noise = bench.noise
     number = noise.choice((1, 2))
     wrong = bytearray(image(number))
-    if noise.random() < 0.7:
-        field, at, size = noise.choice([field for field in HEADER if field[1] >= CHECK_FROM])
-        value = noise.choice((0, 1, (1 << 8 * size) - 1, noise.randrange(1 << 8 * size)))
-        wrong[at : at + size] = value.to_bytes(size, "little")
-        bench.notes.append(f"image {number}, {field} = {value}")
-    else:
-        first = int.from_bytes(wrong[44:48], "little")
-        for _ in range(noise.randrange(1, 6)):
-            at = noise.randrange(first, min(first + 600, len(wrong)))
-            wrong[at] = noise.choice((0, 1, 0x7F, 0x80, 0xFF))
-            bench.notes.append(f"image {number}, byte {at} = {wrong[at]}")
+    field, at, size = noise.choice([field for field in HEADER if field[1] >= CHECK_FROM])
+    value = noise.choice((0, 1, (1 << 8 * size) - 1, noise.randrange(1 << 8 * size)))
+    wrong[at : at + size] = value.to_bytes(size, "little")
+    bench.notes.append(f"image {number}, {field} = {value}")
+    _wrong_image(bench, wrong)
+
+
+def shapes(bench: Bench) -> None:
+    """A sound image but for bytes of its layers, their shapes above all, with a check that is right."""
+    noise = bench.noise
+    number = noise.choice((1, 2, 2))
+    wrong = bytearray(image(number))
+    first, layers = (int.from_bytes(wrong[at : at + 4], "little") for at in (44, 48))
+    places = [*range(first, first + 8), *range(layers, layers + 40)]
+    if number == 2:
+        places += _shapes_of_rows(wrong, first, layers)
+    for _ in range(noise.randrange(1, 4)):
+        at = noise.choice(places)
+        wrong[at] = noise.choice((0, 1, 2, 0x7F, 0x80, 0xFF, noise.randrange(256)))
+        bench.notes.append(f"image {number}, byte {at} = {wrong[at]}")
+    _wrong_image(bench, wrong)
+
+
+def _shapes_of_rows(data: bytearray, at: int, layers: int) -> list[int]:
+    """Where the headers of all layers are."""
+    places: list[int] = []
+    for layer in range(data[19]):
+        rows, columns = (int.from_bytes(data[at + offset :][:2], "little") for offset in (0, 2))
+        places += range(at, at + LAYER_BYTES)
+        row_bytes = 2 + (columns * data[at + 4] + 7) // 8
+        at = layers + 2 * rows if layer == 0 else at + LAYER_BYTES + rows * row_bytes
+    return places
+
+
+def _wrong_image(bench: Bench, wrong: bytearray) -> None:
     wrong[12:14] = crc16(bytes(wrong[CHECK_FROM:])).to_bytes(2, "little")
     with bench.usual(numbered(bytes(wrong), 5)) as board:
         for _ in range(2):
@@ -381,7 +405,7 @@ def stopped(bench: Bench) -> None:
 
 
 CASES: dict[str, Callable[[Bench], None]] = {
-    case.__name__: case for case in (line, pulled, faulty, cut, headers, volumes, chips, stopped)
+    case.__name__: case for case in (line, pulled, faulty, cut, headers, shapes, volumes, chips, stopped)
 }
 
 
