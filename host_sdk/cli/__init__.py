@@ -22,7 +22,7 @@ _COMMANDS = {
     "bench": ("host_sdk.cli.talk", "bench", "Measure a board's speed and memory."),
     "models": ("host_sdk.cli.files", "models", "List the models that come with μLM."),
     "train": ("host_sdk.cli.train", "train", "Train a model from query|reply lines."),
-    "eval": ("host_sdk.cli.train", "evaluate", "Measure a model's replies beside trivial baselines."),
+    "eval": ("host_sdk.cli.train", "evaluate", "Measure a model's replies beside six baselines."),
     "data": ("host_sdk.cli.data", "data", "Check, split, enlarge and fetch query|reply files."),
     "sweep": ("host_sdk.cli.sweep", "sweep", "Search for the best recipes of a data file."),
     "import": ("host_sdk.cli.files", "import_", "Import a model that others published."),

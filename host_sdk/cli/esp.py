@@ -11,7 +11,8 @@ from host_sdk.boards import board_named
 from host_sdk.cli.files import read_packed
 from host_sdk.cli.show import print_json, progress_bar
 from host_sdk.errors import UsageError
-from host_sdk.flash.esp_flash import MICROPYTHON, flash_firmware, flash_partition
+from host_sdk.flash.esp_firmware import MICROPYTHON, flash_firmware
+from host_sdk.flash.esp_partition import flash_partition
 from host_sdk.kinds import fitted
 from host_sdk.model.library import find_model
 

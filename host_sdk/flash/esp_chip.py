@@ -1,7 +1,8 @@
 """An Espressif chip through esptool: the only module that knows it.
 
 esptool is under the GPL, version 2 or later. It is an extra that the user installs, is imported only when an Espressif
-chip is spoken to, and is used through its public API (esptool.cmds) alone; nothing of it is part of μLM.
+chip is spoken to, and is used through its public API (esptool.cmds) and a few methods of the loader object that this
+gives; nothing of it is part of μLM.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Pins = tuple[int, int, int, int, int]
 """CLK, Q (MISO), D (MOSI), HD, CS as GPIO numbers."""
 
 BAUD = 460_800
-"""After the stub runs; every USB bridge on such boards can do it."""
+"""After the stub runs: four times as fast as the ROM's loader begins."""
 SECTOR = 0x1000
 _ROM_BAUD = 115_200
 _NO_CHIP = (b"\0\0\0", b"\xff\xff\xff")
@@ -77,7 +78,13 @@ class EspChip:
 
     def erase(self, address: int, count: int) -> None:
         """Set all bits of these sectors, where they are not."""
-        if not self.is_erased(address, count):
+        if self.is_erased(address, count):
+            return
+        if count == self.flash_bytes and self._esp.IS_STUB:
+            from esptool.cmds import erase_flash
+
+            erase_flash(self._esp)
+        else:
             self.write(address, b"\xff" * count)
 
     def restart(self) -> None:

@@ -102,6 +102,15 @@ def check_label(label: str) -> str:
     return label
 
 
+def files_of(table: Sequence[Partition], flash_bytes: int) -> Partition | None:
+    """MicroPython's files: their partition, or what it takes behind the last one."""
+    named = next((one for one in table if one.label in FILES), None)
+    start = -(-max((one.end for one in table), default=flash_bytes) // SECTOR) * SECTOR
+    if named or start >= flash_bytes:
+        return named
+    return Partition(FILES[0], DATA, FAT_SUBTYPE, start, flash_bytes - start)
+
+
 def plan(table: Sequence[Partition], flash_bytes: int, label: str, need: int) -> Plan:
     """The partition `label` of at least `need` bytes: as it is, grown, or new.
 
@@ -115,7 +124,7 @@ def plan(table: Sequence[Partition], flash_bytes: int, label: str, need: int) ->
         return Plan(old, None)
     others = [one for one in table if one is not old]
     size = -(-need // STEP) * STEP
-    files = _files(others, flash_bytes)
+    files = files_of(others, flash_bytes)
     place = _gap(others, files, flash_bytes, need, size, old)
     cut = None
     if place is None and files:
@@ -134,15 +143,6 @@ def plan(table: Sequence[Partition], flash_bytes: int, label: str, need: int) ->
     if cut:
         spoils.append((cut.address, cut.size))
     return Plan(new, tuple(entries), tuple(spoils), cut)
-
-
-def _files(others: Sequence[Partition], flash_bytes: int) -> Partition | None:
-    """MicroPython's files: their partition, or what it takes behind the last one."""
-    named = next((one for one in others if one.label in FILES), None)
-    start = -(-max((one.end for one in others), default=flash_bytes) // SECTOR) * SECTOR
-    if named or start >= flash_bytes:
-        return named
-    return Partition(FILES[0], DATA, FAT_SUBTYPE, start, flash_bytes - start)
 
 
 def _gap(

@@ -15,6 +15,9 @@ from tests.esp.conftest import Firmware, address
 from tests.esp.conftest import firmware as firmware
 from tests.synthetic import character_model
 
+pytest.importorskip("esptool")
+pytest.importorskip("adafruit_platformdetect")
+
 FIRMWARE_KEYS = ["chip", "flash_bytes", "firmware_bytes", "written", "table_kept", "seconds_wall"]
 PARTITION_KEYS = [
     "chip", "partition", "address", "partition_bytes", "model_bytes", "written", "table_written", "files_cut",

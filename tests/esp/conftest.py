@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from host_sdk.boards import ESP_BOARDS
 from host_sdk.flash.partitions import APP, DATA, TABLE_ADDRESS, Partition, pack_table
-
-pytest.importorskip("esptool")
 
 Firmware = Callable[..., Path]
 FACTORY_ADDRESS, FACTORY_BYTES = 0x10000, 0x1F0000
@@ -25,13 +24,21 @@ def files(flash_bytes: int) -> Partition:
     return Partition("vfs", DATA, 0x81, FACTORY.end, flash_bytes - FACTORY.end)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _needs_esptool() -> None:
+    pytest.importorskip("esptool")
+
+
 @pytest.fixture
 def firmware(tmp_path: Path) -> Firmware:
     """`firmware("esp32s3")`: an image of all flash as MicroPython's are: bootloader, table, a program of that name."""
 
-    def make(name: str, program: str = "micropython", has_files: bool = True, seed: int = 1) -> Path:
+    def make(name: str, program: str = "micropython", has_files: bool = True, seed: int = 1, larger: int = 0) -> Path:
+        """`larger`: so many bytes more for the program, at the cost of the files."""
         board = ESP_BOARDS[name]
-        table = [NVS, FACTORY, *([files(board.flash_bytes)] if has_files else [])]
+        factory, behind = replace(FACTORY, size=FACTORY.size + larger), files(board.flash_bytes)
+        behind = replace(behind, address=factory.end, size=behind.size - larger)
+        table = [NVS, factory, *([behind] if has_files else [])]
         image = bytearray(b"\xff" * (FACTORY_ADDRESS + 40_000))
         image[:24] = struct.pack("<BBBBI16x", 0xE9, 1, 2, 0x3F, 0x40374000)
         struct.pack_into("<H", image, 12, board.chip_id)

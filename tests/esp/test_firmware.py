@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,11 @@ import pytest
 from host_sdk.boards import ESP_BOARDS
 from host_sdk.errors import FileError, FitError, LinkError, PortError, UsageError
 from host_sdk.flash import esp_chip
-from host_sdk.flash.esp_flash import flash_firmware, flash_partition
+from host_sdk.flash.esp_firmware import flash_firmware
+from host_sdk.flash.esp_partition import flash_partition
 from host_sdk.flash.partitions import SECTOR, TABLE_ADDRESS, parse
 from host_sdk.link.ports import open_port
-from tests.esp.conftest import FACTORY_ADDRESS, Firmware, address
+from tests.esp.conftest import FACTORY, FACTORY_ADDRESS, Firmware, address
 
 
 @pytest.mark.parametrize("name", ESP_BOARDS)
@@ -105,7 +107,41 @@ def test_update_keeps_the_model(firmware: Firmware, tmp_path: Path) -> None:
     assert (tmp_path / "flash.bin").read_bytes()[model.address] == 0xFF
 
 
-def test_board_that_nothing_resets(firmware: Firmware, tmp_path: Path) -> None:
+def test_another_layout_gives_up_nothing_unasked(firmware: Firmware, tmp_path: Path) -> None:
+    flash_firmware(address("esp32s3", tmp_path), firmware("esp32s3"))
+    flash_partition(address("esp32s3", tmp_path), b"ULM" * 5000, "model")
+    content = bytearray((tmp_path / "flash.bin").read_bytes())
+    new_files = FACTORY.end + 0x10000
+    content[new_files : new_files + 8] = b"a's file"
+    (tmp_path / "flash.bin").write_bytes(content)
+    update = firmware("esp32s3", seed=3, larger=0x10000)
+    with pytest.raises(UsageError, match=r"MicroPython's files begin anew and what is in 'model' is given up\. Save"):
+        flash_firmware(address("esp32s3", tmp_path), update)
+    assert (tmp_path / "flash.bin").read_bytes() == content
+    assert not flash_firmware(address("esp32s3", tmp_path), update, yes=True).table_kept
+    after = (tmp_path / "flash.bin").read_bytes()
+    assert after[new_files : new_files + 2 * SECTOR] == b"\xff" * 2 * SECTOR
+    assert {found.label for found in parse(after[TABLE_ADDRESS : TABLE_ADDRESS + SECTOR])} == {
+        "nvs",
+        "factory",
+        "vfs",
+    }
+
+
+def test_files_that_may_stay(firmware: Firmware, tmp_path: Path) -> None:
+    """MicroPython 1.26 has no entry for them, but begins them at the same place."""
+    flash_firmware(address("esp32s3", tmp_path), firmware("esp32s3"))
+    content = bytearray((tmp_path / "flash.bin").read_bytes())
+    content[FACTORY.end : FACTORY.end + 8] = b"littlefs"
+    (tmp_path / "flash.bin").write_bytes(content)
+    assert flash_firmware(address("esp32s3", tmp_path), firmware("esp32s3", has_files=False, seed=4)).written
+    assert (tmp_path / "flash.bin").read_bytes()[FACTORY.end :].startswith(b"littlefs")
+
+
+def test_board_that_nothing_resets(firmware: Firmware, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from esptool import cmds
+
+    monkeypatch.setattr(cmds, "detect_chip", partial(cmds.detect_chip, connect_attempts=1))
     with pytest.raises(PortError, match="Hold BOOT, press RESET"):
         flash_firmware(address("esp32s3", tmp_path, "&manual"), firmware("esp32s3"))
 

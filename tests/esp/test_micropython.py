@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from host_sdk.flash.blinka import VIRTUAL
-from host_sdk.flash.esp_flash import flash_firmware, flash_partition
+from host_sdk.flash.esp_firmware import flash_firmware
+from host_sdk.flash.esp_partition import flash_partition
 from host_sdk.flash.provision import provision_spi_flash
 from host_sdk.model.engine import run
 from host_sdk.model.library import shipped_model

@@ -13,7 +13,8 @@ from platformdirs import user_state_path
 
 from host_sdk.errors import BoardError, FitError, UlmError, UsageError
 from host_sdk.flash import esp_chip
-from host_sdk.flash.esp_flash import flash_firmware, flash_partition
+from host_sdk.flash.esp_firmware import flash_firmware
+from host_sdk.flash.esp_partition import flash_partition
 from host_sdk.flash.partitions import SECTOR, TABLE_ADDRESS, Partition, parse
 from host_sdk.link.ports import open_port
 from tests.esp.conftest import FACTORY, Firmware, address
@@ -146,6 +147,32 @@ def test_cut_off(board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mo
     assert flash(tmp_path)[result.address :].startswith(due)
     assert table(tmp_path)["model"].size == result.partition_bytes
     assert not list((user_state_path("ulm") / "esp").glob("*.bin"))
+
+
+@pytest.mark.parametrize("moment", ["body", "head", "table"])
+def test_first_model_cut_off(board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str) -> None:
+    """What was begun goes on without a question: nothing but it lies there."""
+    at = {"body": 0x7F1000, "head": 0x7F0000, "table": TABLE_ADDRESS}[moment]
+    with monkeypatch.context() as patch:
+        cut_at(patch, tmp_path, lambda address: address == at)
+        with pytest.raises(UlmError):
+            flash_partition(board, SMALL, "model")
+    result = flash_partition(board, SMALL, "model")
+    assert result.address == 0x7F0000
+    assert flash(tmp_path)[result.address :].startswith(SMALL)
+    assert table(tmp_path)["model"].size == result.partition_bytes
+    assert not list((user_state_path("ulm") / "esp").glob("*.bin"))
+
+
+def test_a_file_system_made_meanwhile_is_asked_for(board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        cut_at(patch, tmp_path, lambda address: address == 0x7F1000)
+        with pytest.raises(UlmError):
+            flash_partition(board, SMALL, "model")
+    use_files(tmp_path)
+    with pytest.raises(UsageError, match="MicroPython's files"):
+        flash_partition(board, SMALL, "model")
+    assert flash_partition(board, SMALL, "model", yes=True).files_cut
 
 
 def test_table_is_written_behind_the_model(board: str, monkeypatch: pytest.MonkeyPatch) -> None:

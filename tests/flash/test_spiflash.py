@@ -1,9 +1,11 @@
-"""The Python runtime's reader of SPI flash chips, on a MicroPython-like bus and on Blinka's real busio."""
+"""The Python runtime's reader of SPI flash chips: on a MicroPython-like bus, on Blinka's real busio, as a whole."""
 
 from __future__ import annotations
 
 import importlib.util
 import random
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -11,7 +13,12 @@ from typing import Any
 import pytest
 
 from host_sdk.flash import blinka
+from host_sdk.flash.provision import provision_spi_flash
+from host_sdk.model.engine import run
+from host_sdk.model.library import shipped_model
+from host_sdk.pack.micropython import pack_python
 from host_sdk.sim.w25q import W25q
+from host_sdk.spec.protocol import Status
 
 SOURCE = Path(__file__).parents[2] / "device" / "micropython" / "ulm_spiflash.py"
 CONTENT = random.Random(3).randbytes(70_000)
@@ -101,3 +108,21 @@ def test_no_chip(runtime: ModuleType, tmp_path: Path) -> None:
     nothing = W25q(tmp_path / "none.bin", "none")
     with pytest.raises(OSError, match="no flash chip answers"):
         runtime.SpiFlash(Spi(nothing), Pin(nothing))
+
+
+@pytest.mark.parametrize("name", ["commands", "guess", "tinychat"])
+def test_whole_runtime_on_blinka(name: str, tmp_path: Path) -> None:
+    """CPython, busio, SPIDevice's bus: all golden replies of a model on the chip, with every number."""
+    pytest.importorskip("adafruit_platformdetect")
+    model, file = shipped_model(name), tmp_path / "w25q.bin"
+    provision_spi_flash(pack_python(model).data, f"{blinka.VIRTUAL}?flash={file}")
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("runtime_on_blinka.py")), str(SOURCE.parent), str(file)],
+        input="".join(f"{query}\n" for query in model.golden),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    due = [run(model, [query.encode()])[0] for query in model.golden]
+    assert done.stdout.splitlines() == [str(int(Status.OK)), *(f"{one.digest} {one.text}" for one in due)]

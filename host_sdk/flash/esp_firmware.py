@@ -1,4 +1,4 @@
-"""What goes into the flash of an Espressif chip: its firmware, and a model in a partition of its own."""
+"""The firmware of an Espressif chip: an image of all flash, such as MicroPython's."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_state_path
-
 from host_sdk.errors import BoardError, FileError, FitError, UsageError
 from host_sdk.flash.esp_chip import SECTOR, EspChip, Progress, connected, image_names
-from host_sdk.flash.partitions import APP, TABLE_ADDRESS, Partition, Plan, check_label, pack_table, parse, plan
+from host_sdk.flash.esp_partition import FILES_START, begin_files_anew
+from host_sdk.flash.partitions import APP, TABLE_ADDRESS, Partition, files_of, parse
 
 MICROPYTHON = "micropython"
 _IMAGE_MAGIC, _CHIP_ID_AT, _HEADER_BYTES = 0xE9, 12, 24
@@ -32,21 +31,6 @@ class FirmwareResult:
     seconds_wall: float
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionResult:
-    """What writing a model into a partition did. Sizes and addresses in bytes."""
-
-    chip: str
-    partition: str
-    address: int
-    partition_bytes: int
-    model_bytes: int
-    written: bool  # False: it was there already
-    table_written: bool
-    files_cut: bool  # MicroPython's files have less room, and begin anew unless they were empty
-    seconds_wall: float
-
-
 def flash_firmware(
     address: str,
     file: Path,
@@ -59,8 +43,9 @@ def flash_firmware(
     """Put an image of all flash, such as MicroPython's .bin, on the chip at `address`, and start it.
 
     What is there already is not written. Partitions that the board has beyond the firmware's own stay, unless `erase`
-    clears all flash first. FileError when the file is no such image; UsageError when it is for another chip, or when
-    the chip runs another program and `yes` is not given; all before anything is touched.
+    clears all flash first. FileError when the file is no such image; UsageError when it is for another chip, or, unless
+    `yes` is given, when another program, MicroPython's files or other partitions would be lost; all before anything is
+    touched.
     """
     image = _read(file)
     started = time.monotonic()
@@ -71,63 +56,20 @@ def flash_firmware(
             raise UsageError(
                 f"The {chip.name} runs another program, {program!r}, which flashing would replace; say --yes to do it."
             )
-        kept = False
+        kept, files = False, None
         if erase:
             chip.erase(0, chip.flash_bytes)
         elif table:
             image, kept = _with_table(image, at, chip, table)
+            if not kept:
+                files = _files_lost(image, at, chip, table, file, yes)
         written = not chip.holds(at, image)
         if written:
             chip.write(at, image, progress)
+        if files:
+            begin_files_anew(chip, files)
         return FirmwareResult(
             chip.name, chip.flash_bytes, len(image), written or erase, kept, time.monotonic() - started
-        )
-
-
-def flash_partition(
-    address: str,
-    image: bytes,
-    label: str,
-    *,
-    yes: bool = False,
-    stub: bool = True,
-    progress: Progress | None = None,
-) -> PartitionResult:
-    """Write a packed model into the data partition `label`, which is made or grown where that costs nothing.
-
-    Where it would cost MicroPython's files, UsageError says so unless `yes` is given; FitError with the numbers when
-    there is no room at all. The model's first sector is written last, the partition table after the model: a cut
-    leaves a table that is sound, and a partition that is whole or is seen not to be.
-    """
-    check_label(label)
-    started = time.monotonic()
-    with connected(address, stub=stub) as chip:
-        backup = user_state_path("ulm") / "esp" / f"{chip.mac}.bin"
-        held = chip.read(TABLE_ADDRESS, SECTOR)
-        table, broken = _table_or_copy(held, backup)
-        due = plan(table, chip.flash_bytes, label, len(image))
-        new_table = pack_table(due.table) if due.table else pack_table(table) if broken else None
-        used = _used(chip, due)
-        if used and not yes:
-            raise UsageError(_costs(due, used, chip))
-        written = not chip.holds(due.partition.address, image)
-        if written:
-            _write_model(chip, due.partition.address, image, progress)
-        if due.cut and used:
-            # MicroPython makes new files where the first sectors are erased.
-            chip.erase(due.cut.address, min(due.cut.size, 2 * SECTOR))
-        if new_table:
-            _write_table(chip, new_table, backup)
-        return PartitionResult(
-            chip=chip.name,
-            partition=label,
-            address=due.partition.address,
-            partition_bytes=due.partition.size,
-            model_bytes=len(image),
-            written=written,
-            table_written=new_table is not None,
-            files_cut=due.cut is not None,
-            seconds_wall=time.monotonic() - started,
         )
 
 
@@ -203,54 +145,26 @@ def _with_table(image: bytes, at: int, chip: EspChip, table: Sequence[Partition]
     return image[:start] + chip.read(TABLE_ADDRESS, SECTOR) + image[start + SECTOR :], True
 
 
-def _table_or_copy(held: bytes, backup: Path) -> tuple[tuple[Partition, ...], bool]:
-    """The board's table; if a cut damaged it, the copy that was kept while it was written, and True."""
-    try:
-        table = parse(held)
-    except BoardError:
-        if not backup.exists():
-            raise
-        return parse(backup.read_bytes()), True
-    backup.unlink(missing_ok=True)
-    return table, False
+def _files_lost(
+    image: bytes, at: int, chip: EspChip, table: Sequence[Partition], file: Path, yes: bool
+) -> Partition | None:
+    """MicroPython's files as the firmware lays them out, if what lies there now is none that fits; None if it may stay.
 
-
-def _used(chip: EspChip, due: Plan) -> list[tuple[int, int]]:
-    return [(at, count) for at, count in due.spoils if not chip.is_erased(at, count)]
-
-
-def _costs(due: Plan, used: Sequence[tuple[int, int]], chip: EspChip) -> str:
-    if due.cut:
-        return (
-            f"The flash of this {chip.name} is full: a partition {due.partition.label!r} of "
-            f"{due.partition.size // 1024} KB takes its room from MicroPython's files, which begin anew with "
-            f"{due.cut.size // 1024} KB. Save what you need of them (`mpremote fs cp -r : COPY`), then say --yes."
+    UsageError, unless `yes`, naming what the firmware's table gives up.
+    """
+    due = parse(image[TABLE_ADDRESS - at : TABLE_ADDRESS - at + SECTOR])
+    before, after = files_of(table, chip.flash_bytes), files_of(due, chip.flash_bytes)
+    moved = after and (not before or (before.address, before.size) != (after.address, after.size))
+    lost = moved and after and not chip.is_erased(after.address, min(after.size, FILES_START))
+    known = {one.label for one in due} | {before.label if before else ""}
+    given_up = [
+        repr(one.label) for one in table if one.label not in known and not chip.is_erased(one.address, one.size)
+    ]
+    if not yes and (lost or given_up):
+        what = ["MicroPython's files begin anew"] if lost else []
+        what += [f"what is in {', '.join(given_up)} is given up"] if given_up else []
+        raise UsageError(
+            f"{file.name} lays out the flash in another way: {' and '.join(what)}. Save what you need of it, then "
+            "say --yes."
         )
-    at, count = used[0]
-    return (
-        f"The room for the partition {due.partition.label!r} is not empty: {count // 1024} KB at {at:#x} hold "
-        "something that no partition owns. Say --yes to overwrite it."
-    )
-
-
-def _write_model(chip: EspChip, at: int, image: bytes, progress: Progress | None) -> None:
-    """The first sector last: without it nobody takes the rest for a model."""
-    chip.erase(at, SECTOR)
-    chip.write(at + SECTOR, image[SECTOR:], progress)
-    chip.write(at, image[:SECTOR])
-    if not chip.holds(at, image):
-        raise BoardError("The partition reads back differently than it was written; flash again, or use another board.")
-
-
-def _write_table(chip: EspChip, table: bytes, backup: Path) -> None:
-    """The new table, with a copy on this computer until it is in place."""
-    try:
-        backup.parent.mkdir(parents=True, exist_ok=True)
-        backup.write_bytes(table)
-    except OSError as error:
-        raise FileError(
-            f"Cannot keep a copy of the partition table in {backup.parent}: {error.strerror}. The board's table is as "
-            "it was; make the folder writable and flash again."
-        ) from None
-    chip.write(TABLE_ADDRESS, table)
-    backup.unlink()
+    return after if lost else None
