@@ -105,6 +105,13 @@ def test_widths_at_the_edges_of_a_page(compare: Compare, width: int) -> None:
     compare(model, Form.LISTS, media=("flash", "sd")[width // 2 % 2])
 
 
+@pytest.mark.parametrize("widths", [(), (10,)])
+@pytest.mark.parametrize("form", list(Form))
+def test_256_replies(compare: Compare, form: Form, widths: tuple[int, ...]) -> None:
+    """A whole page, on either side, with biases that need a high byte."""
+    compare(random_model(1, Kind.REPLY, widths, classes=256, query_buckets=64), form)
+
+
 def test_columns_in_bytes(compare: Compare) -> None:
     """A layer without spares, whose columns nibbles cannot say: from row 0 to 100 no other is named."""
     random = np.random.default_rng(8)
