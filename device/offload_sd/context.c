@@ -4,8 +4,6 @@
 #include "image.h"
 #include "reply.h"
 
-#define CONTEXT_MAX 32
-
 void context_hashes(text_hash_t use) {
     uint8_t context[CONTEXT_MAX];
     uint8_t left = image.context_length, at = reply.length;

@@ -144,7 +144,7 @@ def _zeros(recipe: Recipe, classes: int, read: bool) -> tuple[Layer, ...]:
     With `read`, every row is read, too, so that none is dropped.
     """
     columns = recipe.query_buckets + recipe.context_buckets
-    layers = []
+    layers: list[Layer] = []
     for rows in (*recipe.hidden, classes):
         weights = np.zeros((rows, columns), np.int8)
         weights[np.arange(rows), np.arange(rows) % columns] = 1

@@ -36,7 +36,7 @@ def _small(form: Form) -> bytes:
 
 @cache
 def _large() -> Model:
-    return endless(character_model(2, (256, 256), 0.5, code=WeightCode.INT8, shift=6, saturate=True))
+    return endless(character_model(2, (160, 160), 0.5, code=WeightCode.INT8, shift=6, saturate=True))
 
 
 def _packed(model: Model, form: Form) -> bytes:

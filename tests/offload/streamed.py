@@ -9,8 +9,8 @@ from host_sdk.device import Device
 from host_sdk.flash.memory import Memory
 from host_sdk.pack.stream import stream_header
 
-CHIP_BYTES = 1 << 20  # of a W25Q80
-CARD_BYTES = 1 << 20
+CHIP_BYTES = 4 << 20  # of a W25Q32
+CARD_BYTES = 4 << 20
 
 
 def open_streamed(build: Path, name: str, image: bytes, folder: Path, **options: object) -> Device:
@@ -25,7 +25,7 @@ def open_streamed(build: Path, name: str, image: bytes, folder: Path, **options:
     if board.medium is Medium.FLASH:
         part = state / "w25q.bin"
         part.write_bytes(image.ljust(CHIP_BYTES, b"\xff"))
-        where = {"flash": part, "chip": "w25q80"}
+        where = {"flash": part, "chip": "w25q32"}
     else:
         part = state / "card.img"
         part.write_bytes(image.ljust(CARD_BYTES, b"\0"))

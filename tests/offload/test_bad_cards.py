@@ -153,7 +153,7 @@ def test_a_bit_that_falls_over(usual: Talker, tmp_path: Path) -> None:
 
 
 def test_pulled_out_during_a_reply(start: Start, tmp_path: Path) -> None:
-    card = with_file("MODEL.ULB", long_image(2, 80))(tmp_path / "card.img")
+    card = with_file("MODEL.ULB", long_image(2, 160))(tmp_path / "card.img")
     with start("uno-sd", SdCard(card), "real") as board:
         pulled: list[float] = []
 
