@@ -71,10 +71,43 @@ static void add_column(uint16_t bucket) {
     }
 }
 
-static void add_query(uint16_t hash) { add_column(hash & image.query_mask); }
+/* Columns wait behind the sums, sorted: a card reads on from one to the next. */
+#define WAITING ((uint16_t *)ARENA + layer.rows)
+
+static uint8_t waiting;
+static uint8_t waiting_most;
+
+static void begin_waiting(void) {
+    uint16_t sums = layer.rows << 1;
+    need(sums <= ROOM);
+    uint16_t most = (ROOM - sums) / 2;
+    waiting_most = most > 255 ? 255 : (uint8_t)most;
+    waiting = 0;
+}
+
+static void add_waiting(void) {
+    for (uint8_t at = 0; at != waiting; at++)
+        add_column(WAITING[at]);
+    waiting = 0;
+}
+
+static void add_later(uint16_t bucket) {
+    if (!waiting_most) { /* a query as long as there is room */
+        add_column(bucket);
+        return;
+    }
+    if (waiting == waiting_most)
+        add_waiting();
+    uint16_t *place = WAITING + waiting;
+    for (waiting++; place != WAITING && place[-1] > bucket; place--)
+        place[0] = place[-1];
+    *place = bucket;
+}
+
+static void add_query(uint16_t hash) { add_later(hash & image.query_mask); }
 
 static void add_context(uint16_t hash) {
-    add_column(image.query_mask + 1 + (hash & image.context_mask));
+    add_later(image.query_mask + 1 + (hash & image.context_mask));
 }
 
 static uint16_t next_word(void) {
@@ -106,12 +139,12 @@ static void add_query_share(void) {
         memcpy(ARENA, ARENA + ROOM, bytes);
         return;
     }
-    need(bytes <= ROOM);
     memset(ARENA, 0, bytes);
     text_query_begin(image.features);
     for (const uint8_t *byte = ARENA + ROOM; byte != ARENA + ARENA_BYTES; byte++)
         text_query_add(*byte, add_query);
     text_query_add(' ', add_query);
+    add_waiting();
     if (image.kept && bytes <= ARENA_BYTES / 2) {
         query = bytes;
         memcpy(ARENA + ROOM, ARENA, bytes);
@@ -123,9 +156,13 @@ static void add_query_share(void) {
 static void pass_first(void) {
     stream_seek(image.first);
     begin_layer(true);
+    begin_waiting();
     add_query_share();
-    if (image.kind == KIND_CHARACTER)
+    if (image.kind == KIND_CHARACTER) {
+        begin_waiting();
         context_hashes(add_context);
+        add_waiting();
+    }
     stream_seek(image.pass);
     uint16_t *sums = (uint16_t *)ARENA;
     uint8_t *out = ARENA;
