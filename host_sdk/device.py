@@ -12,7 +12,7 @@ from host_sdk.conformance import BenchResult, Vector, VerifyResult, measure, pro
 from host_sdk.errors import BoardError, FileError, PortError, UlmError, UsageError
 from host_sdk.flash.choose import choose_board
 from host_sdk.flash.result import FlashResult, check_result
-from host_sdk.kinds import How, Kind, kind_of
+from host_sdk.kinds import How, Kind, kind_of, wake
 from host_sdk.link.connection import Connection
 from host_sdk.link.messages import End, Hello, Info
 from host_sdk.link.pace import Pace, Thought
@@ -179,13 +179,15 @@ class Device:
         yes: bool = False,
         programmer: str = "stk500",
         memory: str | None = None,
+        at_start: bool = False,
         progress: Progress | None = None,
     ) -> FlashResult:
         """Put a model on the board, and its runtime where the board has a bootloader; only what differs is written.
 
         `memory` is where the model goes, if the board has several places for it: an AVR board has "flash" and, once
         its runtime answers, "eeprom". `board` names the kind of board where bootloaders look alike, `yes` replaces a
-        foreign program, `programmer` is one of PROGRAMMERS.
+        foreign program or interrupts one, `programmer` is one of PROGRAMMERS. With `at_start` a Python board starts its
+        runtime whenever it is switched on.
 
         FitError with the numbers, before anything is touched, when the model has no room.
         """
@@ -199,7 +201,9 @@ class Device:
                 f"No model goes into the {memory} of {kind.board.title}; leave out --memory: "
                 f"it goes to its {kind.memories[0]}."
             )
-        result = kind.flash(self._connection, model, How(memory, programmer), progress)
+        if at_start and not kind.starts_on_request:
+            raise UsageError(f"{kind.board.title} always starts with its runtime; leave out --at-start.")
+        result = kind.flash(self._connection, model, How(memory, programmer, yes, at_start), progress)
         self._forget()
         remember(model)
         check_result(result, self.hello)
@@ -253,16 +257,21 @@ class Device:
         new = virtual is not None and virtual.fresh and "blank" not in self.address.partition("?")[2]
         if kind and new and not bare:
             # Like a board sold with the demo on it.
-            kind.furnish(self._connection, model or shipped_model("tinychat"))
+            kind.furnish(self._connection, model or shipped_model(kind.demo))
         if kind and new and bare and not kind.new_speaks:
             return
         try:
             if not self._connection.heard:
+                if kind:
+                    kind.wake(self._connection)
                 self._greet()
         except PortError as error:
-            if not bare:
+            if not kind and wake(self._connection):
+                self._greet()
+            elif not bare:
                 raise (kind.silent(self.address, error) if kind else error) from None
-            return  # without a runtime
+            else:
+                return  # without a runtime
         except BoardError:
             if not bare:
                 raise

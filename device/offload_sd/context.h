@@ -4,6 +4,8 @@
 
 #include "text.h"
 
+#define CONTEXT_MAX 32 /* characters */
+
 /* The hashes of the context: the end of the text in `reply`, in lower case behind blanks. */
 void context_hashes(text_hash_t use);
 

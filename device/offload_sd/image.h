@@ -3,6 +3,7 @@
 #ifndef IMAGE_H
 #define IMAGE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "spec.h"
@@ -36,6 +37,9 @@ typedef struct __attribute__((packed)) {
 } image_t;
 
 extern image_t image; /* valid after medium_open() */
+
+/* Whether the engine can do what the header says. Shapes of layers come with the stream. */
+bool image_sound(void);
 
 /* Bytes from an offset on. */
 void image_seek(uint32_t offset);

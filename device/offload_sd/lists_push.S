@@ -4,198 +4,15 @@
  *
  * What is rare goes byte by byte through `take`: columns that a block of a card ends in, activations
  * of two bytes, and byte code. */
-#include <avr/io.h>
-
-#include "pages.h"
-#include "spec.h"
-
-#define DATA    _SFR_IO_ADDR(SPDR)
-
-#define zero    r2
-#define c16     r3
-#define scale   r4  /* 2^(8 - shift): with it MUL shifts right; 0 where the shift is 0; unit of counts */
-#define least   r5  /* from which a place is active */
-#define sums_l  r6  /* pages of the new layer */
-#define sums_h  r7
-#define done_l  r8  /* pages of the finished layer */
-#define done_h  r9
-#define preset  r10
-#define flags   r11
-#define ones    r12 /* what the bus gets for a byte */
-#define gap     r13 /* bytes of idle columns since the last active one */
-#define skip_l  r14 /* bytes to be skipped */
-#define skip_h  r15
-#define to_go   r16 /* places; 0 is 256 */
-#define place   r17 /* first of the next group */
-#define p       r18 /* byte of a list */
-#define t       r19
-#define xl      r20 /* activation */
-#define xh      r21
-#define n       r22 /* loops to go; bytes of a list */
-#define len     r23 /* bytes of a column; then of its minus list */
-#define left_l  r24 /* stream_left */
-#define left_h  r25
-#define records YL  /* of active places, while they are walked: kept on the stack */
-
-        .macro  TAKE reg        ; where nothing can end
-        in      \reg, DATA
-        out     DATA, ones
-        .endm
-
+#include "lists.inc"
 #include "walk.inc"
 
-; What C functions may change and somebody here needs.
-        .macro  SAVE
-        push    r19
-        push    r20
-        push    r21
-        push    r22
-        push    r23
-        push    XL
-        push    XH
-        push    ZL
-        push    ZH
-        clr     r1
-        .endm
-
-        .macro  RESTORE
-        pop     ZH
-        pop     ZL
-        pop     XH
-        pop     XL
-        pop     r23
-        pop     r22
-        pop     r21
-        pop     r20
-        pop     r19
-        lds     left_l, stream_left
-        lds     left_h, stream_left + 1
-        .endm
-
-        .macro  ENTRY
-        push    r2
-        push    r3
-        push    r4
-        push    r5
-        push    r6
-        push    r7
-        push    r8
-        push    r9
-        push    r10
-        push    r11
-        push    r12
-        push    r13
-        push    r14
-        push    r15
-        push    r16
-        push    r17
-        push    YL
-        push    YH
-        .endm
-
         .section .text.lists_push, "ax", @progbits
-block:
-; exit:  a byte is there, and counted as taken
-; uses:  left
-        SAVE
-        call    stream_block
-        RESTORE
-        sbiw    left_l, 1
-        ret
-
-take:
-; exit:  p next byte
-; uses:  left
-        sbiw    left_l, 1
-        brcs    2f
-1:      TAKE    p
-        rjmp    .+0             ; 17 cycles to the next read, whoever calls
-        rjmp    .+0
-        rjmp    .+0
-        rjmp    .+0
-        ret
-2:      rcall   block
-        rjmp    1b
-
-skip:
-; enter: skip bytes; exit: none
-; uses:  p, t, n, X, left
-        cp      skip_l, zero
-        cpc     skip_h, zero
-        breq    3f
-        cp      left_l, skip_l
-        cpc     left_h, skip_h
-        brlo    2f
-        sub     left_l, skip_l
-        sbc     left_h, skip_h
-        call    stream_past
-1:      clr     skip_l
-        clr     skip_h
-3:      ret
-2:      sts     stream_left, left_l
-        sts     stream_left + 1, left_h
-        SAVE
-        movw    r24, skip_l
-        call    stream_skip
-        RESTORE
-        rjmp    1b
-
-        .global lists_start
-lists_start:
-; enter: r24 page, r22 unit
-; uses:  what a C function may
-        ENTRY
-        clr     zero
-        clr     ones
-        com     ones
-        mov     xl, r22         ; unit
-        mov     sums_h, r24
-        inc     sums_h
-        mov     YH, r24
-        lds     left_l, stream_left
-        lds     left_h, stream_left + 1
-        clr     YL
-        mov     XH, sums_h
-        clr     XL
-        ldi     ZH, CACHE
-        clr     ZL
-        rcall   take
-        mov     n, p
-start:  sbiw    left_l, 1       ; 18 cycles
-        brcs    2f
-1:      TAKE    t
-        ld      p, Z+
-        muls    p, xl
-        add     r0, t
-        adc     r1, zero
-        st      Y+, r0
-        st      X+, r1
-        dec     n
-        brne    start
-        rcall   take
-        mov     n, p
-        tst     n
-        breq    4f
-3:      rcall   take
-        mov     XL, p
-        rcall   take
-        ld      t, X
-        add     t, p
-        st      X, t
-        dec     n
-        brne    3b
-4:      rjmp    leave
-2:      rcall   block
-        rjmp    1b
-
         .global lists_push
 lists_push:
 ; enter: r24 page, r22 places, r20 shift or unit, r18 flags
 ; uses:  what a C function may
         ENTRY
-        clr     zero
-        clr     ones
-        com     ones
         ldi     t, 16
         mov     c16, t
         mov     flags, r18
@@ -234,7 +51,7 @@ lists_push:
 ; A group: its lengths come, 20 cycles each; those of active places go to the stack as records of
 ; three bytes: gap before the column, length, place behind. A gap beyond a byte has a record without
 ; a length.
-group:  rcall   skip
+group:  call    lists_skip
         ldi     n, STREAM_GROUP
         tst     to_go
         breq    1f
@@ -266,7 +83,7 @@ idle:   add     gap, len
 2:      dec     n
         brne    scan
         rjmp    scanned
-ends:   rcall   block
+ends:   call    lists_block
         rjmp    taken
 active: tst     len
         breq    2b
@@ -327,7 +144,7 @@ ready:  tst     xh
         rjmp    full
         ldi     xl, 255
         clr     xh
-narrow: rcall   skip
+narrow: call    lists_skip
         tst     left_h
         brne    1f
         cp      left_l, len
@@ -371,33 +188,12 @@ walked: pop     ZH              ; drops the records
         tst     to_go
         breq    1f
         rjmp    group
-1:      rcall   skip
+1:      call    lists_skip
 
-leave:  sts     stream_left, left_l
-        sts     stream_left + 1, left_h
-        clr     r1
-        pop     YH
-        pop     YL
-        pop     r17
-        pop     r16
-        pop     r15
-        pop     r14
-        pop     r13
-        pop     r12
-        pop     r11
-        pop     r10
-        pop     r9
-        pop     r8
-        pop     r7
-        pop     r6
-        pop     r5
-        pop     r4
-        pop     r3
-        pop     r2
-        ret
+        LEAVE
 
-full:   rcall   skip
-slow:   rcall   take
+full:   call    lists_skip
+slow:   call    lists_take
         mov     n, p
         rjmp    1f
 in_bytes:
@@ -437,7 +233,7 @@ part:   tst     skip_l
         breq    4f
         sbiw    left_l, 1
         brcc    1f
-        rcall   block
+        call    lists_block
 1:      adiw    left_l, 1
         mov     n, skip_l
         tst     left_h
@@ -460,7 +256,7 @@ slow_list:
         clr     YL
         tst     n
         breq    3f
-1:      rcall   take
+1:      call    lists_take
         sbrs    flags, 7
         rjmp    4f
         mov     YL, p

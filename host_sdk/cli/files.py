@@ -266,6 +266,16 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         _write(folder / path, data)
 
 
+def read_packed(path: Path) -> tuple[str, bytes] | None:
+    """Name and bytes of a packed image (.ulb); None when the path is that of a model."""
+    if path.suffix.lower() != ".ulb":
+        return None
+    try:
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror}. Name a model or a packed image.") from None
+
+
 def _write(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)

@@ -75,30 +75,68 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 
 @click.command()
 @click.argument("address")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--board", metavar="NAME", help="The kind of board, where bootloaders look alike (see `ulm boards`).")
-@click.option("--yes", is_flag=True, help="Replace a foreign program.")
+@click.option(
+    "--yes", is_flag=True, help="Replace a foreign program, interrupt a running one, or clear what is in the way."
+)
 @click.option("--programmer", type=click.Choice(PROGRAMMERS), default="stk500", show_default=True)
 @click.option(
     "--memory", type=click.Choice(MEMORIES), help="Where MODEL goes; without it to the usual place of the board."
 )
+@click.option(
+    "--firmware", type=click.Path(path_type=Path), metavar="FILE.bin", help="Espressif chips: MicroPython for them."
+)
+@click.option("--erase", is_flag=True, help="With --firmware: clear all flash first, files and models too.")
+@click.option(
+    "--partition", metavar="LABEL", help="Espressif chips: MODEL into this partition, made where it is missing."
+)
+@click.option("--at-start", is_flag=True, help="A Python board starts its runtime whenever it is switched on.")
 @_json
 def flash(
-    address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str | None, as_json: bool
+    address: str,
+    model: Path | None,
+    board: str | None,
+    yes: bool,
+    programmer: str,
+    memory: str | None,
+    firmware: Path | None,
+    erase: bool,
+    partition: str | None,
+    at_start: bool,
+    as_json: bool,
 ) -> None:
     """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
 
-    Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
+    Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM. With
+    --firmware or --partition an Espressif chip is flashed through its loader (docs/esp32.md).
     """
+    if firmware or partition or erase:
+        from host_sdk.cli.esp import flash_esp
+
+        flash_esp(address, model, firmware, partition, yes, erase, as_json)
+        return
+    if model is None:
+        raise UsageError("Name the model to flash: a .ulm file, or one of `ulm models`.")
     wanted = find_model(model)
     with Device(address, bare=True) as device, progress_bar(f"Flashing {wanted.name}", as_json) as progress:
-        result = device.flash(wanted, board=board, yes=yes, programmer=programmer, memory=memory, progress=progress)
+        result = device.flash(
+            wanted,
+            board=board,
+            yes=yes,
+            programmer=programmer,
+            memory=memory,
+            at_start=at_start,
+            progress=progress,
+        )
     if as_json:
         print_json({**asdict(result), "model_crc": f"{result.model_crc:08x}"})
         return
     pages = ""
     if result.pages_written or result.pages_kept:
         pages = f"; {result.pages_written} pages written, {result.pages_kept} kept"
+    if result.files_written is not None:
+        pages = f"; {result.files_written} files written, {result.files_kept} kept"
     click.echo(
         f"{result.board} now runs {result.model} from {result.memory}: {result.model_bytes} bytes of model, "
         f"{result.runtime_bytes} of runtime{pages}."

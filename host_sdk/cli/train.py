@@ -9,19 +9,30 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from host_sdk.cli.show import print_json, table
-from host_sdk.errors import UsageError
+from host_sdk.cli.show import print_json, progress_bar, table
+from host_sdk.errors import MissingError, UsageError
 from host_sdk.model.library import find_model
 from host_sdk.model.model import Model
-from host_sdk.train.baselines import BASELINES, all_baselines_of
 from host_sdk.train.checkpoint import part_path
-from host_sdk.train.data import HELD_OUT, read_pairs, split_pairs
-from host_sdk.train.evaluate import Evaluation, Share, by_reply, compare, confusions, out_of_scope, replies
+from host_sdk.train.data import HELD_OUT, Pair, read_pairs, split_pairs
+from host_sdk.train.evaluate import (
+    Evaluation,
+    Share,
+    by_reply,
+    compare,
+    confusions,
+    out_of_scope,
+    replies,
+    with_trained_baselines,
+    without_trained_baselines,
+)
 from host_sdk.train.evaluate import evaluate as measure
 from host_sdk.train.fit import shaped
 from host_sdk.train.recipe import CODES, DEVICES, HEADS, Recipe
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from host_sdk.train.loop import Progress
 
 _INTERRUPTED = 130
@@ -29,6 +40,7 @@ _BAR = 24
 
 _path = click.Path(path_type=Path)
 _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON on stdout.")
+_quick = click.option("--quick", is_flag=True, help="Leave out the two baselines that are trained.")
 
 
 @click.command()
@@ -54,6 +66,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 @click.option("--name", help="What boards show; default: the name of the model file.")
 @click.option("--licence", help="Of the model, kept in the file.")
 @click.option("--all-data/--hold-out", default=None, help="Train on everything, or measure on every tenth query.")
+@_quick
 @_json
 def train(
     data: Path,
@@ -64,6 +77,7 @@ def train(
     bytes_: int | None,
     hidden: str | None,
     all_data: bool | None,
+    quick: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -95,6 +109,12 @@ def train(
         kept = part_path(output).exists()
         click.echo("\nStopped. " + ("The same command goes on." if kept else "Nothing is kept yet."), err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None
+    if evaluation:
+        fit, held = split_pairs(read_pairs(data, recipe.max_reply), recipe.held_out)
+        try:
+            evaluation = _beside(evaluation, model, held, fit, quick)
+        except KeyboardInterrupt:  # the model is written already
+            evaluation = without_trained_baselines(evaluation)
     if as_json:
         held_out = evaluation.to_dict() if evaluation else None
         print_json({"model": str(output), "crc": f"{model.crc:08x}", "shape": model.shape, "held_out": held_out})
@@ -118,7 +138,7 @@ def train(
 @click.option("--oos", metavar="REPLY", help="The reply that stands for out of scope: measure both sides of it.")
 @click.option("--against", type=_path, metavar="B.ulm", help="The difference to another model, with its interval.")
 @click.option("--replies", "per_reply", is_flag=True, help="A line per reply, and the most frequent confusions.")
-@click.option("--all-baselines", is_flag=True, help="A linear and a float network, too: trains them, needs PyTorch.")
+@_quick
 @_json
 def evaluate(
     model: Path,
@@ -128,16 +148,16 @@ def evaluate(
     oos: str | None,
     against: Path | None,
     per_reply: bool,
-    all_baselines: bool,
+    quick: bool,
     as_json: bool,
 ) -> None:
-    """Ask MODEL, a file or a shipped model, every query of DATA, beside trivial baselines."""
+    """Ask MODEL, a file or a shipped model, every query of DATA, beside six baselines."""
     loaded = find_model(model)
     other = find_model(against) if against else None
     fit, held = split_pairs(pairs := read_pairs(data), _held_out(loaded))
     chosen = {"all": pairs, "held": held, "fit": fit}[split]
     known = read_pairs(fit_file) if fit_file else fit if split == "held" else None
-    result = measure(loaded, chosen, known, all_baselines_of(loaded) if all_baselines else BASELINES)
+    result = _beside(measure(loaded, chosen, known), loaded, chosen, known, quick)
     answers = replies(loaded, chosen) if oos or other or per_reply else []
     scope = out_of_scope(answers, chosen, oos) if oos else None
     comparison = compare(answers, other, chosen) if other else None
@@ -187,10 +207,26 @@ def _widths(text: str) -> tuple[int, ...]:
         raise UsageError(f"--hidden {text!r} is no list of widths. Write 64,48,32.") from None
 
 
+def _beside(
+    result: Evaluation, model: Model, pairs: Sequence[Pair], fit: Sequence[Pair] | None, quick: bool
+) -> Evaluation:
+    """The evaluation with the trained baselines, where they are wanted and can be had."""
+    if not quick:
+        try:
+            with progress_bar("baselines") as watch:
+                return with_trained_baselines(result, model, pairs, fit, watch or (lambda done, total: None))
+        except MissingError as error:
+            click.echo(error, err=True)
+    return without_trained_baselines(result)
+
+
 def _report(model: Model, result: Evaluation, what: str) -> None:
     low, high = result.exact.interval
     rows = [(model.name, f"{result.exact.value:.3f}", f"{low:.3f} to {high:.3f}")]
-    rows += [(f"baseline: {name}", f"{share:.3f}", "") for name, share in result.baselines.items()]
+    rows += [
+        (f"baseline: {name}", "left out" if share is None else f"{share:.3f}", "")
+        for name, share in result.baselines.items()
+    ]
     table([(f"{result.exact.count} {what}", "exact", "95 % interval"), *rows])
     click.echo(f"any listed reply: {_share(result.any)}; {result.additions_per_char:.0f} additions per character")
     click.echo(f"baselines fitted on {result.baselines_fit_on}")

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from host_sdk.boards import AVR_BOARDS, BOARDS, OFFLOAD_BOARDS, Avr, Board, Offload, avr_named, board_named
-from host_sdk.errors import UsageError
+from typing import Protocol
+
+from host_sdk.boards import (
+    AVR_BOARDS,
+    BOARDS,
+    OFFLOAD_BOARDS,
+    PYTHON_BOARDS,
+    Avr,
+    Board,
+    Offload,
+    avr_named,
+    board_named,
+)
+from host_sdk.errors import PortError, UsageError
+from host_sdk.flash import repl, stk500
 from host_sdk.flash.identify import Resident, identify
-from host_sdk.flash.stk500 import Port
+from host_sdk.flash.repl import shows_prompt
 from host_sdk.link.messages import Hello
 
 
+class Port(stk500.Port, repl.Port, Protocol):
+    """A line that may lead to a bootloader or to a REPL."""
+
+
 def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) -> Board:
-    """The board on the port, from its HELLO or its bootloader.
+    """The board on the port, from its HELLO, its REPL or its bootloader.
 
     UsageError when it is blank and could be several, or when it runs a foreign program and `yes` is not given.
     """
@@ -22,8 +39,18 @@ def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) 
         return board_named(named or hello.board)
     if named and not isinstance(board_named(named), Avr):
         return board_named(named)
+    python = PYTHON_BOARDS["micropython"]
+    if not named:
+        port.baudrate = python.baud
+        if shows_prompt(port, interrupt=yes):
+            return python
     wanted = [avr_named(named)] if named else [*AVR_BOARDS.values(), *OFFLOAD_BOARDS.values()]
-    found = identify(port, wanted)
+    try:
+        found = identify(port, wanted)
+    except PortError as error:
+        if named or yes:
+            raise
+        raise PortError(f"{error} A MicroPython board that is busy with a program is interrupted by --yes.") from None
     if found.identity.resident is Resident.FOREIGN and not yes:
         raise UsageError("The board holds another program, which flashing would erase; say --yes to replace it.")
     boards = found.boards

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from host_sdk.boards import Avr, Cpm
+from host_sdk.boards import MICROBIT, Avr, Cpm, Python
 from host_sdk.errors import FitError
 from host_sdk.flash.cpm_files import com_file, largest_com
 from host_sdk.model.model import Model
@@ -12,6 +12,7 @@ from host_sdk.pack.bits import pack_bits
 from host_sdk.pack.cpm import COMPACT_TPA, CpmImage, pack_cpm
 from host_sdk.pack.header import Image
 from host_sdk.pack.image import pack
+from host_sdk.pack.micropython import PythonImage, pack_python, pack_tiny
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN
 from host_sdk.spec.image import MODEL_ADDRESS
 
@@ -66,5 +67,22 @@ def fitted_eeprom(model: Model, board: Avr) -> Image:
         raise FitError(
             f"The model {model.name!r} takes {len(image.data)} bytes packed for EEPROM; {board.title} has "
             f"{board.eeprom_bytes}, {excess} too few. Train it sparser, ternary, with fewer buckets, or use the flash."
+        )
+    return image
+
+
+def python_room(board: Python) -> int:
+    """Bytes of the file system that a packed model may take."""
+    return board.disk_bytes - board.runtime_bytes
+
+
+def fitted_python(model: Model, board: Python) -> PythonImage:
+    """The model packed for a Python board; FitError with the numbers when its file system is too small."""
+    image = pack_tiny(model) if board.name == MICROBIT else pack_python(model)
+    excess = len(image.data) - python_room(board)
+    if excess > 0:
+        raise FitError(
+            f"The model {model.name!r} takes {len(image.data)} bytes packed; {board.title} has {python_room(board)} "
+            f"for it, {excess} too few. Train it narrower or with fewer buckets."
         )
     return image

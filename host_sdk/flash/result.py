@@ -22,6 +22,8 @@ class FlashResult:
     pages_written: int | None  # of flash; None where there is none
     pages_kept: int | None
     seconds_wall: float
+    files_written: int | None = None  # of a file system; None where there is none
+    files_kept: int | None = None
 
 
 def check_result(result: FlashResult, hello: Hello) -> None:

@@ -34,6 +34,8 @@ class How:
 
     memory: str  # one of the kind's
     programmer: str = "stk500"
+    yes: bool = False  # over a program of the user's
+    at_start: bool = False  # the runtime starts with the board, where that is a choice
 
 
 class Kind(ABC):
@@ -45,6 +47,9 @@ class Kind(ABC):
     new_speaks: ClassVar[bool] = False
     """Whether a virtual board that nobody has used has a runtime already."""
 
+    starts_on_request: ClassVar[bool] = False
+    """Whether it is a choice that the runtime starts with the board."""
+
     def __init__(self, board: Any) -> None:
         """`board` is a record of the kind's class."""
         self.board = board
@@ -53,6 +58,11 @@ class Kind(ABC):
     @abstractmethod
     def memories(self) -> tuple[str, ...]:
         """Where a model can be put; the first is where it goes if nobody asks."""
+
+    @property
+    def demo(self) -> str:
+        """The shipped model of a virtual board that nobody has used."""
+        return "tinychat"
 
     @property
     @abstractmethod
@@ -66,6 +76,10 @@ class Kind(ABC):
     @abstractmethod
     def flash(self, connection: Connection, model: Model, how: How, progress: Progress | None) -> FlashResult:
         """Put the model on the board, and a runtime where that is our business; leave it greeted."""
+
+    def wake(self, connection: Connection) -> bool:
+        """Start a runtime that only waits to be told so; whether there was one."""
+        return False
 
     def furnish(self, connection: Connection, model: Model) -> None:
         """Make a virtual board that nobody has used one with this model; leave it greeted."""

@@ -3,6 +3,8 @@
     sim://uno?state=DIR&blank&pace=real
     sim://uno-sd?card=FILE&latency=cheap&seed=3
     sim://cpm?state=DIR&clock=7372800&slow=5
+    sim://esp32s3?state=DIR&boot=rom&spi=FILE
+    sim://micropython?heap=64
 
 What the options mean is in docs/virtual-boards.md. pyserial finds this module once "host_sdk.link" is in
 `serial.protocol_handler_packages`.
@@ -20,18 +22,22 @@ from urllib.parse import parse_qsl, urlsplit
 import serial
 from platformdirs import user_state_path
 
-from host_sdk.boards import Avr, Board, Cpm, Medium, Offload, board_named
+from host_sdk.boards import Avr, Board, Cpm, Esp, Medium, Offload, Python, board_named
 from host_sdk.errors import PortError, UsageError
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
     from host_sdk.sim.avr_board import AvrBoard
     from host_sdk.sim.cpm_board import CpmBoard
+    from host_sdk.sim.esp_board import EspBoard
     from host_sdk.sim.part import Part
+    from host_sdk.sim.python_board import PythonBoard
 
 _OPTIONS = ("state", "blank", "pace")
 _CPM_OPTIONS = ("clock", "tpa", "run", "seven_bit", "slow", "disk")
+_PYTHON_OPTIONS = ("heap",)
 _CARD_OPTIONS = ("card", "kind", "latency", "seed")
 _CHIP_OPTIONS = ("flash", "chip", "latency", "seed")
+_ESP_OPTIONS = ("boot", "manual", "size", "spi", "chip")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +74,10 @@ def parse_address(url: str) -> SimAddress:
 def _own_options(board: Board) -> tuple[str, ...]:
     if isinstance(board, Cpm):
         return _CPM_OPTIONS
+    if isinstance(board, Esp):
+        return _ESP_OPTIONS
+    if isinstance(board, Python):
+        return _PYTHON_OPTIONS
     if isinstance(board, Offload):
         return _CHIP_OPTIONS if board.medium is Medium.FLASH else _CARD_OPTIONS
     return ()
@@ -85,10 +95,10 @@ class Serial(serial.Serial):
     """A serial port whose far end is a virtual board, switched on by opening and off by closing.
 
     Opening starts the board. Raising DTR again resets an AVR board, and does nothing to a CP/M machine; RTS does
-    nothing.
+    nothing. An Espressif chip has both at the usual two transistors.
     """
 
-    board: AvrBoard | CpmBoard  # while the port is open
+    board: AvrBoard | CpmBoard | EspBoard | PythonBoard  # while the port is open
 
     def open(self) -> None:
         """Switches the board on. PortError when another program has it, MissingError without its simulator."""
@@ -115,13 +125,17 @@ class Serial(serial.Serial):
 
     def _update_dtr_state(self) -> None:
         """A rising edge of DTR resets an AVR board. Not while opening, which resets it anyway."""
-        if self.is_open:
+        if isinstance(self.board.board, Esp):
+            self.board.lines(self.dtr, self.rts)
+        elif self.is_open:
             if self.dtr and not self._dtr_was and isinstance(self.board.board, Avr):
                 self.board.reset()
             self._dtr_was = self.dtr
 
     def _update_rts_state(self) -> None:
-        """RTS is not connected on these boards."""
+        """RTS is not connected, except on boards with an Espressif chip."""
+        if isinstance(self.board.board, Esp):
+            self.board.lines(self.dtr, self.rts)
 
     @property
     def cts(self) -> bool:
@@ -144,8 +158,10 @@ class Serial(serial.Serial):
         return True
 
 
-def _switch_on(url: str) -> AvrBoard | CpmBoard:
+def _switch_on(url: str) -> AvrBoard | CpmBoard | EspBoard | PythonBoard:
     address = parse_address(url)
+    if isinstance(address.board, Esp):
+        return _switch_on_esp(address.board, address)
     if isinstance(address.board, Cpm):
         from host_sdk.sim.cpm_board import CpmBoard, Options
 
@@ -159,10 +175,29 @@ def _switch_on(url: str) -> AvrBoard | CpmBoard:
             **({"disk_kb": int(_number(given, "disk"))} if "disk" in given else {}),
         )
         return CpmBoard(address.board, address.state, blank=address.blank, pace=address.pace, options=options)
+    if isinstance(address.board, Python):
+        from host_sdk.sim.python_board import PythonBoard
+
+        heap_kb = int(_number(address.options, "heap")) if "heap" in address.options else None
+        return PythonBoard(address.board, address.state, blank=address.blank, pace=address.pace, heap_kb=heap_kb)
     from host_sdk.sim.avr_board import AvrBoard
 
     assert isinstance(address.board, Avr)
     return AvrBoard(address.board, address.state, blank=address.blank, pace=address.pace, hold=True, part=part_of(url))
+
+
+def _switch_on_esp(board: Esp, address: SimAddress) -> EspBoard:
+    from host_sdk.sim.esp_board import EspBoard, EspOptions
+
+    given = address.options
+    options = EspOptions(
+        boot=given.get("boot", "app"),
+        manual="manual" in given,
+        flash_bytes=round(_number(given, "size") * (1 << 20)) if "size" in given else None,
+        spi=Path(given["spi"]) if given.get("spi") else None,
+        **({"chip": given["chip"]} if "chip" in given else {}),
+    )
+    return EspBoard(board, address.state, blank=address.blank, options=options)
 
 
 def part_of(url: str) -> Part | None:

@@ -12,12 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from host_sdk.errors import MissingError
-from host_sdk.model.model import Model
 from host_sdk.model.text import query_hashes
 from host_sdk.train.data import Pair, hash_share, normalise
 
 FOLDS = 10
+TRAINED = ("linear", "float network")
+"""Those that are trained, in float_baselines.py."""
 
 Answer = Callable[[Sequence[Pair], Sequence[str]], list[str]]
 """(fitted pairs, queries) -> replies."""
@@ -97,22 +97,9 @@ BASELINES: Mapping[str, Answer] = {"majority": majority, "keyword": keyword, "ce
 """Those that take no training."""
 
 
-def all_baselines_of(model: Model) -> Mapping[str, Answer]:
-    """BASELINES and the classifiers that are trained for the shape of a model. MissingError without torch."""
-    try:
-        from host_sdk.train.float_baselines import float_baselines
-    except ModuleNotFoundError as error:
-        if error.name != "torch":
-            raise
-        raise MissingError(
-            "These baselines need PyTorch, which is not installed: pip install 'micro-lm[train]'."
-        ) from None
-    return {**BASELINES, **float_baselines(model)}
-
-
-def cross_validated(answer: Answer, pairs: Sequence[Pair]) -> list[str]:
-    """A reply per pair, each from the pairs of the other folds; folds are chosen by the hash of the query."""
-    folds = [int(hash_share("fold", pair.query) * FOLDS) for pair in pairs]
+def cross_validated(answer: Answer, pairs: Sequence[Pair], count: int = FOLDS) -> list[str]:
+    """A reply per pair, each from the pairs of the other folds; `count` folds are chosen by the hash of the query."""
+    folds = [int(hash_share("fold", pair.query) * count) for pair in pairs]
     replies = [""] * len(pairs)
     for fold in set(folds):
         fit = [pair for pair, own in zip(pairs, folds, strict=True) if own != fold]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from host_sdk.errors import FileError, UsageError
+from host_sdk.errors import FileError, MissingError, UsageError
 from host_sdk.model import engine
 from host_sdk.model.model import Model
-from host_sdk.train.baselines import BASELINES, FOLDS, Answer, cross_validated
+from host_sdk.train.baselines import BASELINES, FOLDS, TRAINED, Answer, cross_validated
 from host_sdk.train.data import Pair, normalise
 from host_sdk.train.statistics import Interval, paired_bootstrap, wilson
 
@@ -18,6 +18,9 @@ _CHUNK = 1000
 """Queries that run at once; bounds the memory."""
 _COUNTED = 1000
 """Distinct queries over which additions are averaged."""
+_TRAINED_FOLDS = 4
+_STEPS, _FOLD_STEPS = 2000, 1000
+"""Of the training of a baseline, at most: of one, and of each fold."""
 CONFUSIONS = 20
 """The most frequent ones that are told."""
 
@@ -51,7 +54,7 @@ class Evaluation:
 
     exact: Share  # of the pairs whose reply is the listed one
     any: Share  # of the distinct normalised queries whose reply is among those listed for it
-    baselines: Mapping[str, float]  # exact of each
+    baselines: Mapping[str, float | None]  # exact of each; None was left out
     baselines_fit_on: str
     additions_per_char: float  # mean per pass, over at most 1,000 queries
 
@@ -63,7 +66,7 @@ class Evaluation:
             "exact_interval": _rounded(self.exact.interval),
             "any": round(self.any.value, 4),
             "any_interval": _rounded(self.any.interval),
-            "baselines": {name: round(share, 4) for name, share in self.baselines.items()},
+            "baselines": {name: None if share is None else round(share, 4) for name, share in self.baselines.items()},
             "baselines_fit_on": self.baselines_fit_on,
             "additions_per_char": round(self.additions_per_char, 1),
         }
@@ -73,9 +76,8 @@ def evaluate(
     model: Model,
     pairs: Sequence[Pair],
     fit_pairs: Sequence[Pair] | None = None,
-    baselines: Mapping[str, Answer] = BASELINES,
 ) -> Evaluation:
-    """Ask every query. FileError without pairs.
+    """Ask every query, and the baselines that take no training. FileError without pairs.
 
     The baselines are fitted on `fit_pairs`; without them, by ten-fold cross-validation over `pairs`, so that no
     baseline is asked what it was told.
@@ -93,7 +95,7 @@ def evaluate(
     return Evaluation(
         exact=Share.of(_hits(answers, pairs)),
         any=Share.of([given[key] in texts for key, texts in listed.items()]),
-        baselines={name: _baseline(answer, pairs, fit_pairs) for name, answer in baselines.items()},
+        baselines={name: _baseline(answer, pairs, fit_pairs) for name, answer in BASELINES.items()},
         baselines_fit_on=(
             f"{FOLDS}-fold cross-validation over the evaluated pairs, by query"
             if fit_pairs is None
@@ -101,6 +103,44 @@ def evaluate(
         ),
         additions_per_char=engine.additions(model, distinct[:: -(-len(distinct) // _COUNTED)]),
     )
+
+
+def with_trained_baselines(
+    result: Evaluation,
+    model: Model,
+    pairs: Sequence[Pair],
+    fit_pairs: Sequence[Pair] | None = None,
+    watch: Callable[[int, int], None] = lambda done, total: None,
+) -> Evaluation:
+    """The evaluation of these pairs with a linear classifier and a float network beside it; takes up to a minute.
+
+    Without `fit_pairs`, by cross-validation of fewer folds and shorter trainings. `watch` is told what of how much is
+    done. MissingError without torch.
+    """
+    try:
+        from host_sdk.train.float_baselines import float_baselines
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise MissingError(
+            "The linear and the float baseline need PyTorch, which is not installed: pip install 'micro-lm[train]'."
+        ) from None
+    finished, trainings = 0, len(TRAINED) * (_TRAINED_FOLDS if fit_pairs is None else 1)
+
+    def tell(share: float) -> None:
+        nonlocal finished
+        watch(round(100 * (finished + share)), 100 * trainings)
+        finished += share == 1.0
+
+    answers = float_baselines(model, _FOLD_STEPS if fit_pairs is None else _STEPS, tell)
+    trained = {name: _baseline(answer, pairs, fit_pairs, _TRAINED_FOLDS) for name, answer in answers.items()}
+    fit_on = result.baselines_fit_on + (f" ({_TRAINED_FOLDS}-fold for the trained ones)" if fit_pairs is None else "")
+    return replace(result, baselines={**result.baselines, **trained}, baselines_fit_on=fit_on)
+
+
+def without_trained_baselines(result: Evaluation) -> Evaluation:
+    """The evaluation with the trained baselines named as left out."""
+    return replace(result, baselines={**result.baselines, **dict.fromkeys(TRAINED)})
 
 
 def replies(model: Model, pairs: Sequence[Pair]) -> list[str]:
@@ -200,9 +240,9 @@ def compare(answers: Sequence[str], other: Model, pairs: Sequence[Pair]) -> Comp
     return Comparison(other.name, others, own.value - others.value, interval)
 
 
-def _baseline(answer: Answer, pairs: Sequence[Pair], fit_pairs: Sequence[Pair] | None) -> float:
+def _baseline(answer: Answer, pairs: Sequence[Pair], fit_pairs: Sequence[Pair] | None, folds: int = FOLDS) -> float:
     queries = [pair.query for pair in pairs]
-    given = cross_validated(answer, pairs) if fit_pairs is None else answer(fit_pairs, queries)
+    given = cross_validated(answer, pairs, folds) if fit_pairs is None else answer(fit_pairs, queries)
     return Share.of(_hits(given, pairs)).value
 
 

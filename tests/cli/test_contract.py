@@ -34,7 +34,7 @@ BENCH_KEYS = [
 ]  # fmt: skip
 FLASH_KEYS = [
     "board", "model", "model_crc", "model_bytes", "memory", "runtime_bytes", "runtime_build", "pages_written",
-    "pages_kept", "seconds_wall",
+    "pages_kept", "seconds_wall", "files_written", "files_kept",
 ]  # fmt: skip
 INFO_KEYS = [
     "name", "kind", "crc", "shape", "codes", "weights", "nonzero", "query_buckets", "context_buckets",

@@ -23,6 +23,7 @@ from tests.train.samples import FILE, REPLY
 
 EVALUATION = {"pairs", "exact", "exact_interval", "any", "any_interval", "baselines", "baselines_fit_on"}
 EVALUATION |= {"additions_per_char"}
+BASELINES = {"majority", "keyword", "centroid", "nearest", "linear", "float network"}
 SMALL = ["--head", "reply", "--query-buckets", "64", "--hidden", "16", "--epochs", "8"]
 
 
@@ -43,7 +44,9 @@ def test_trains_and_shows_the_held_out_figures(data: Path, tmp_path: Path) -> No
     out = tmp_path / "tiny.ulm"
     shown = ulm("train", data, "-o", out, *SMALL, "--name", "toy", "--licence", "MIT")
     assert "held-out pairs" in shown
-    assert "baseline: nearest" in shown
+    for name in BASELINES:
+        assert f"baseline: {name}" in shown
+    assert "left out" not in shown
     assert "additions per character" in shown
     model = Model.load(out)
     assert (model.name, model.shape, model.metadata["licence"]) == ("toy", "64-16-3", "MIT")
@@ -55,6 +58,8 @@ def test_json_of_train_and_eval(data: Path, tmp_path: Path) -> None:
     assert trained["shape"] == "64-16-3"
     measured = json.loads(ulm("eval", out, data, "--json"))
     assert set(measured) == EVALUATION
+    assert set(measured["baselines"]) == BASELINES
+    assert None not in measured["baselines"].values()
     assert measured["pairs"] == len(FILE.splitlines())
     held = json.loads(ulm("eval", out, data, "--split", "held", "--json"))
     fit = json.loads(ulm("eval", out, data, "--split", "fit", "--json"))
@@ -62,6 +67,27 @@ def test_json_of_train_and_eval(data: Path, tmp_path: Path) -> None:
     assert held["pairs"] + fit["pairs"] == measured["pairs"]
     fitted = json.loads(ulm("eval", out, data, "--fit", data, "--json"))
     assert fitted["baselines"]["nearest"] == 1.0
+
+
+def test_quick_leaves_the_trained_baselines_out_and_says_so(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.ulm"
+    shown = ulm("train", data, "-o", out, *SMALL, "--quick")
+    assert shown.count("left out") == 2
+    assert ulm("eval", out, data, "--quick").count("left out") == 2
+    measured = json.loads(ulm("eval", out, data, "--quick", "--json"))
+    assert {name for name, share in measured["baselines"].items() if share is None} == {"linear", "float network"}
+
+
+def test_eval_without_torch_leaves_them_out_with_a_sentence(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "tiny.ulm"
+    ulm("train", data, "-o", out, *SMALL, "--quick")
+    code = "import sys; sys.modules['torch'] = None\nfrom host_sdk.cli import main; main()"
+    command = [sys.executable, "-c", code, "eval", str(out), str(data), "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert json.loads(done.stdout)["baselines"]["linear"] is None
+    assert done.stderr.count("\n") == 1
+    assert "need PyTorch" in done.stderr
 
 
 def test_eval_shows_replies_scope_and_another_model(data: Path, tmp_path: Path) -> None:

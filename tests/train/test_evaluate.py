@@ -13,9 +13,19 @@ from host_sdk.errors import FileError, UsageError
 from host_sdk.model import Layer, Model, ReplyText
 from host_sdk.model.engine import additions
 from host_sdk.spec.container import Kind
-from host_sdk.train.baselines import BASELINES, all_baselines_of, centroid, cross_validated, keyword, majority, nearest
+from host_sdk.train.baselines import BASELINES, TRAINED, centroid, cross_validated, keyword, majority, nearest
 from host_sdk.train.data import Pair, normalise
-from host_sdk.train.evaluate import Share, by_reply, compare, confusions, evaluate, out_of_scope, replies
+from host_sdk.train.evaluate import (
+    Share,
+    by_reply,
+    compare,
+    confusions,
+    evaluate,
+    out_of_scope,
+    replies,
+    with_trained_baselines,
+    without_trained_baselines,
+)
 from tests.synthetic import character_model
 
 
@@ -82,10 +92,32 @@ def test_trained_baselines_learn_a_table() -> None:
     pytest.importorskip("torch")
     fit = [Pair(query, reply) for query, reply in (("hello", "hi"), ("good bye", "bye"), ("who are you", "tiny"))]
     for model in (character_model(1), constant("x")):
-        answers = all_baselines_of(model)
-        assert list(answers)[-2:] == ["linear", "float network"]
-        for name in list(answers)[-2:]:
-            assert answers[name](fit, [pair.query for pair in fit]) == ["hi", "bye", "tiny"], name
+        told: list[tuple[int, int]] = []
+        result = evaluate(model, fit, fit)
+        whole = with_trained_baselines(
+            result, model, fit, fit, lambda done, total, told=told: told.append((done, total))
+        )
+        assert whole.baselines == {**result.baselines, "linear": 1.0, "float network": 1.0}
+        assert told[-1] == (200, 200)
+        assert told == sorted(told)
+
+
+def test_trained_baselines_never_know_the_reply_either() -> None:
+    pytest.importorskip("torch")
+    pairs = [Pair(f"question number {i}", f"reply {i}") for i in range(12)]
+    told: list[int] = []
+    model = constant("yes")
+    result = with_trained_baselines(evaluate(model, pairs), model, pairs, None, lambda done, total: told.append(done))
+    assert set(result.baselines.values()) == {0.0}
+    assert list(result.baselines)[-2:] == list(TRAINED)
+    assert "4-fold for the trained ones" in result.baselines_fit_on
+    assert told[-1] == 800
+
+
+def test_what_was_left_out_is_null() -> None:
+    pairs = [Pair("hello", "hi")]
+    left_out = without_trained_baselines(evaluate(constant("hi"), pairs, pairs)).to_dict()["baselines"]
+    assert left_out == {**dict.fromkeys(BASELINES, 1.0), "linear": None, "float network": None}
 
 
 ANSWERS = ["a", "b", "no", "no", "a"]
