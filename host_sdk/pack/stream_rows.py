@@ -29,7 +29,8 @@ def pack_rows(model: Model, layers: Sequence[Layer]) -> Body:
     for layer in layers[1:]:
         bias = layer.bias.astype("<i2").view(np.uint8).reshape(layer.rows, 2)
         passed += _layer(layer) + np.hstack([bias, _fields(layer.weights, bits_of(layer))]).tobytes()
-    return Body(Form.ROWS, apart, LAYER_BYTES, passed, max_query, used + max_query)
+    kept = model.kind is Kind.CHARACTER and used + 2 * layers[0].rows <= ARENA_BYTES
+    return Body(Form.ROWS, apart, LAYER_BYTES, passed, max_query, kept, used + max_query)
 
 
 def unpack_rows(data: bytes, fields: Mapping[str, int]) -> list[Layer]:

@@ -31,7 +31,7 @@ HEADER = (
     ("query_mask", 28, 2),
     ("context_mask", 30, 2),
     ("features", 32, 1),
-    ("zero", 33, 1),
+    ("kept", 33, 1),
     ("name", 34, 2),
     ("charset", 36, 4),
     ("replies", 40, 2),

@@ -177,6 +177,17 @@ def test_header_and_places_of_the_parts() -> None:
     assert pack_stream(model).data == pack_stream(model).data
 
 
+def test_the_query_share_may_be_kept_where_it_fits_beside_the_rest() -> None:
+    for rows, kept in ((320, 1), (321, 0)):  # 2 * 320 + 2 * 320 = 1,280
+        first = np.ones((rows, 128), np.int8)
+        last = np.ones((4, rows), np.int8)
+        layers = (Layer(first, np.zeros(rows, np.int16), saturate=True), Layer(last, np.zeros(4, np.int16)))
+        model = Model(Kind.CHARACTER, layers, 64, 64, 8, charset="abc")
+        assert stream_header(pack_stream(model, Form.ROWS).data)["kept"] == kept
+    assert not stream_header(pack_stream(character_model(1), Form.LISTS).data)["kept"]
+    assert not stream_header(pack_stream(wide_reply_model(1, (16,), 16), Form.ROWS).data)["kept"]
+
+
 def test_a_pass_of_a_reply_model_in_lists_begins_with_the_query() -> None:
     model = reply_model([("hello", ReplyText("hi")), ("goodbye", ReplyText("bye"))])
     fields = stream_header(pack_stream(model).data)
