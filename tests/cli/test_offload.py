@@ -216,7 +216,7 @@ def test_a_cut_leaves_the_old_model_and_goes_on(name: str, switch: Switch, small
 
 @pytest.mark.parametrize("board", ["uno-flash", "lilypad-sd"])
 def test_the_line_is_the_limit(board: str, switch: Switch, thinker: Model, small: Model) -> None:
-    """Little else than the model is sent, once, and the board has time to spare; how long this computer takes is noise."""
+    """Little but the model is sent, once, and the board has time to spare. How long this computer takes is noise."""
     with switch(board, model=small) as device:
         before = chip(device).counters()
         result = device.flash(thinker)
