@@ -1,4 +1,5 @@
-/* The context of a character model. SRAM is short: it is made from the reply's text in every pass. */
+/* The context of a character model. SRAM is short: it is made from the reply's text in every pass.
+ */
 #include "context.h"
 
 #include "image.h"

@@ -1,4 +1,5 @@
-/* The network on a stream (docs/semantics.md, docs/image-stream.md): lists or rows, then a choice. */
+/* The network on a stream (docs/semantics.md, docs/image-stream.md): lists or rows, then a choice.
+ */
 #include "engine.h"
 
 #include "crc.h"
@@ -58,6 +59,8 @@ uint8_t engine_pass(void) {
 
 int16_t engine_output(uint8_t row) { return outputs[row]; }
 
-void engine_context_add(uint8_t character) { (void)character; /* context.c has it from the reply */ }
+void engine_context_add(uint8_t character) {
+    (void)character; /* context.c has it from the reply */
+}
 
 uint16_t engine_digest(void) { return ~digest; }

@@ -7,6 +7,11 @@
 #include "lists.inc"
 #include "walk.inc"
 
+; In flags, beside those of a layer.
+#define IN_BYTES    0x80 /* the column is in byte code */
+#define PARTS       0x40 /* the walk of a list returns */
+#define PARTS_MINUS 0x20
+
         .section .text.lists_push, "ax", @progbits
         .global lists_push
 lists_push:
@@ -162,12 +167,12 @@ narrow: call    lists_skip
         clr     YL
         nop
 plus:   NIBBLES add, add, inc
-        sbrc    flags, 6        ; in parts
+        sbrc    flags, 6        ; PARTS
         ret
         clr     YL
         mov     n, len
 minus:  NIBBLES sub, sub, dec
-        sbrc    flags, 6
+        sbrc    flags, 6        ; PARTS
         ret
 column_end:
         pop     records
@@ -199,7 +204,7 @@ slow:   call    lists_take
 in_bytes:
         sbiw    left_l, 1
 1:      bst     n, 7            ; BYTE_CODE
-        bld     flags, 7
+        bld     flags, 7        ; IN_BYTES
         andi    n, 0x7F
         dec     len
         sub     len, n
@@ -216,16 +221,17 @@ in_bytes:
         rcall   slow_list
         rjmp    column_end
 
-; A column that a block ends in: each list part by part. T: minus.
-split:  set
-        bld     flags, 6
-        clt
+; A column that a block ends in: each list part by part. C functions do not keep T, so it is flags
+; that say which list.
+split:  ldi     t, PARTS
+        eor     flags, t
         rcall   parts
-        set
+        ldi     t, PARTS_MINUS
+        eor     flags, t
         mov     n, len
         rcall   parts
-        clt
-        bld     flags, 6
+        ldi     t, PARTS | PARTS_MINUS
+        eor     flags, t
         rjmp    column_end
 parts:  mov     skip_l, n       ; to go
         clr     YL
@@ -244,7 +250,8 @@ part:   tst     skip_l
 2:      sub     skip_l, n
         sub     left_l, n
         sbc     left_h, zero
-        brts    3f
+        sbrc    flags, 5        ; PARTS_MINUS
+        rjmp    3f
         rcall   plus
         rjmp    part
 3:      rcall   minus
@@ -257,7 +264,7 @@ slow_list:
         tst     n
         breq    3f
 1:      call    lists_take
-        sbrs    flags, 7
+        sbrs    flags, 7        ; IN_BYTES
         rjmp    4f
         mov     YL, p
         rjmp    2f

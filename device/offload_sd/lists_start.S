@@ -81,6 +81,7 @@ start:  sbiw    left_l, 1       ; 18 cycles
         st      X+, r1
         dec     n
         brne    start
+        mov     XH, sums_h      ; behind 256 places X is on the next page
         rcall   lists_take
         mov     n, p
         tst     n

@@ -19,7 +19,7 @@ extern uint8_t slot_count;     /* 1: nothing can be uploaded */
 extern uint8_t slot_current;   /* of the open image, or NO_SLOT */
 extern uint32_t slot_sequence; /* of the newest image */
 
-/* What sd.c and w25q.c give; all but the last leave through stream_exit when they fail. */
+/* What sd.c and w25q.c give; all but the last two leave through stream_exit when they fail. */
 
 /* Powers the part and initialises it; whether that was to be done. */
 bool medium_wake(void);
@@ -28,6 +28,9 @@ bool medium_wake(void);
 void medium_mount(void);
 
 extern uint16_t medium_id; /* changes with the card */
+
+/* What is behind wrong data: FAULT_READ, or that the part is gone. */
+uint8_t medium_fault(void);
 
 /* Takes the part's power away; quick when that is done already. */
 void medium_sleep(void);

@@ -164,12 +164,10 @@ void stream_seek(uint32_t position) {
 }
 
 void stream_skip(uint16_t count) {
-    while (count > stream_left) {
-        count -= stream_left;
-        clock_past(stream_left);
-        stream_block();
-    }
-    clock_past(count);
+    if (count > stream_left)
+        stream_seek(stream_position() + count);
+    else
+        clock_past(count);
 }
 
 uint32_t stream_position(void) { return (next - stream_base) * BLOCK - stream_left; }
@@ -267,6 +265,11 @@ bool medium_wake(void) {
     medium_id = identify();
     awake = true;
     return true;
+}
+
+uint8_t medium_fault(void) {
+    stream_end();
+    return command(SEND_STATE, 0) == NO_ANSWER ? FAULT_CARD_SILENT : FAULT_READ;
 }
 
 void medium_mount(void) { fat_mount(); }

@@ -39,7 +39,8 @@ bool slot_read(uint8_t slot) {
 
 static bool complete(uint8_t slot) {
     return image.length >= sizeof image && image.length % 512 == 0 &&
-           image.length / 512 <= slots[slot].blocks && image_sound() && bad[slot] != key();
+           image.length / 512 <= slots[slot].blocks && bad[slot] != key() &&
+           (image.abi != STREAM_ABI || image_sound());
 }
 
 void slots_mount(void) {

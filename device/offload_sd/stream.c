@@ -45,10 +45,13 @@ uint8_t stream_try(void (*action)(void)) {
     }
     if (code == DONE)
         code = STATUS_OK;
-    if (code == STATUS_MEDIUM)
+    if (code == STATUS_MEDIUM) {
+        if (stream_fault == FAULT_READ)
+            stream_fault = medium_fault();
         medium_sleep();
-    else
+    } else {
         stream_end();
+    }
     rested = clock_64k();
     return code;
 }

@@ -127,7 +127,7 @@ static STREAM_ACTION void commit(void) {
     slots_scan();
     uint32_t sequence = slot_sequence + 1;
     slot_read(spare);
-    if (image.abi != STREAM_ABI)
+    if (image.abi != STREAM_ABI || image.form > STREAM_ROWS || !image_sound())
         longjmp(stream_exit, STATUS_BAD_ABI);
     if (image.length != id.length || slot_crc(id.length) != image.check)
         longjmp(stream_exit, STATUS_BAD_CRC);

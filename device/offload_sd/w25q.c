@@ -178,6 +178,11 @@ bool medium_wake(void) {
     return true;
 }
 
+uint8_t medium_fault(void) {
+    spi_settle();
+    return read_state() == SPI_IDLE ? FAULT_NO_CHIP : FAULT_READ;
+}
+
 void medium_mount(void) {
     uint32_t half = (1UL << (uint8_t)medium_id) / 2 / 512;
     slots[0].block = 0;

@@ -101,7 +101,7 @@ class Talker:
             status = Status(payload[STATUS_AT])
             rest = payload[STATUS_AT + 1 :]
             if status is Status.OK:
-                return Hello(status, 0, int.from_bytes(rest[1:5], "little"), rest[5:].decode())
+                return Hello(status, 0, int.from_bytes(rest[1:5], "little"), rest[5:].decode(errors="replace"))
             assert len(rest) == (status is Status.MEDIUM)
             return Hello(status, rest[0] if rest else 0, 0, "")
         raise TimeoutError("no answer to HELLO")

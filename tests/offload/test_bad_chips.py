@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from host_sdk.link.frame import Frame
 from host_sdk.sim.part import CHIPS, FlashChip
 from host_sdk.spec.protocol import Fault, Op, Status
 from tests.offload.conftest import CHIP_BYTES, OLD, Start, chip_with
-from tests.offload.images import image, numbered
+from tests.offload.images import image, long_image, numbered
 from tests.offload.talker import Ack
 
 KNOWN = ("w25q80", "w25q16", "w25q32", "w25q64", "w25q128")
@@ -90,3 +91,20 @@ def test_a_sector_that_does_not_take_bits(start: Start, tmp_path: Path) -> None:
         assert board.data(new, 4080) == Ack(Status.MEDIUM, Fault.PROTECTED)
         assert board.hello().model_crc == 1
         assert board.chat().type == Op.END
+
+
+def test_a_chip_that_falls_silent_during_a_reply(start: Start, tmp_path: Path) -> None:
+    chip = chip_with(tmp_path / "chip.bin", long_image(2, 160))
+    with start("uno-flash", FlashChip(chip, chip="w25q80"), "real") as board:
+        silent: list[float] = []
+
+        def silence(frame: Frame) -> None:
+            if frame.type == Op.TEXT and not silent:
+                board.board.fault("silent")
+                silent.append(board.seconds())
+
+        answer = board.chat(each=silence)
+        assert answer.payload[:2] == bytes((Status.MEDIUM, Fault.NO_CHIP))
+        assert board.seconds() - silent[0] < 1
+        board.board.fault(None)
+        assert board.hello().status is Status.OK

@@ -20,6 +20,7 @@ from host_sdk.pack.stream import pack_stream
 from host_sdk.sim.avr_board import AvrBoard
 from host_sdk.spec.container import Kind, WeightCode
 from host_sdk.spec.stream import Form
+from tests.budget_table import against_budgets
 from tests.offload.streamed import open_streamed
 from tests.random_models import random_model
 from tests.synthetic import published_shape, streamed_512, streamed_2048
@@ -78,19 +79,10 @@ def measured(result: BenchResult) -> dict[str, float]:
 
 @pytest.mark.parametrize("board", ["uno-flash", "uno-sd"])
 def test_nothing_is_over_budget(measure: Measure, board: str, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [f"{'':42}{'figure':<22}{'measured':>10}{'limit':>10}{'left':>10}"]
-    over = []
-    for title, make in MODELS.items():
-        name = f"{board}, {title}"
-        figures = measured(measure(board, make()))
-        assert figures.keys() == BUDGETS[name].keys()
-        for figure, value in figures.items():
-            limit = BUDGETS[name][figure]
-            rows.append(f"{name:<42}{figure:<22}{value:>10.0f}{limit:>10}{limit - value:>+10.0f}")
-            if value > limit:
-                over.append(rows[-1])
+    figures = {f"{board}, {title}": measured(measure(board, make())) for title, make in MODELS.items()}
+    table, over = against_budgets(figures, BUDGETS)
     with capsys.disabled():
-        print("\n" + "\n".join(rows))
+        print("\n" + table)
     assert not over, "over budget:\n" + "\n".join(over)
 
 

@@ -25,7 +25,7 @@ from tests.offload.streamed import open_streamed
 from tests.random_models import QUERIES, random_model
 
 SPARSE = (WeightCode.TWO_BIT, WeightCode.TERNARY, WeightCode.BINARY)
-LATENCY = {"flash": "typical", "sd": "ideal"}
+LATENCY: dict[str, dict[str, object]] = {"flash": {"latency": "typical"}, "sd": {"latency": "ideal"}}
 Compare = Callable[..., None]
 
 
@@ -33,13 +33,19 @@ Compare = Callable[..., None]
 def compare(build: Path, tmp_path: Path) -> Compare:
     """Gives boards of both media a packed model, asks every query, and compares every integer."""
 
-    def ask(model: Model, form: Form | None = None, queries: Sequence[str] = QUERIES, media: str = "flash sd") -> None:
+    def ask(
+        model: Model,
+        form: Form | None = None,
+        queries: Sequence[str] = QUERIES,
+        media: str = "flash sd",
+        **options: object,
+    ) -> None:
         image = pack_stream(model, form)
         asked = dict.fromkeys(query[: image.max_query] for query in (*queries, "z" * image.max_query))
         runs = run(model, list(asked))
         due = [Vector(q, r.text, tuple(r.logits_crc32)) for q, r in zip(asked, runs, strict=True)]
         for medium in media.split():
-            with open_streamed(build, f"uno-{medium}", image.data, tmp_path, latency=LATENCY[medium]) as board:
+            with open_streamed(build, f"uno-{medium}", image.data, tmp_path, **(LATENCY[medium] | options)) as board:
                 assert board.verify(due).mismatches == []
                 _timed_well(board)
 
@@ -97,6 +103,13 @@ def test_widths_at_the_edges_of_a_page(compare: Compare, width: int) -> None:
     kind = Kind(width % 2)
     model = random_model(width, kind, (width, 5, width, 9), density=0.1, query_buckets=64, context_buckets=64)
     compare(model, Form.LISTS, media=("flash", "sd")[width // 2 % 2])
+
+
+@pytest.mark.parametrize("widths", [(), (10,)])
+@pytest.mark.parametrize("form", list(Form))
+def test_256_replies(compare: Compare, form: Form, widths: tuple[int, ...]) -> None:
+    """A whole page, on either side, with biases that need a high byte."""
+    compare(random_model(1, Kind.REPLY, widths, classes=256, query_buckets=64), form)
 
 
 def test_columns_in_bytes(compare: Compare) -> None:
@@ -192,6 +205,16 @@ def test_columns_and_rows_across_blocks(compare: Compare, columns: int) -> None:
     widths = (columns - 490, columns)
     model = random_model(columns, Kind.REPLY, widths, code=WeightCode.INT8, density=0.5, saturate=True, classes=4)
     compare(model, Form.ROWS, QUERIES[:3], "sd")
+
+
+@pytest.mark.parametrize("seed", [1, 3, 4])
+@pytest.mark.parametrize("form", list(Form))
+def test_a_card_that_makes_long_pauses(compare: Compare, form: Form, seed: int) -> None:
+    """20 ms in the middle of a column or a row: the board looks for STOP meanwhile, and goes on where it was."""
+    model = random_model(
+        1, Kind.CHARACTER, (100, 180, 200, 60), classes=40, code=WeightCode.BINARY, shifts=(3, 4), max_reply=8
+    )
+    compare(model, form, ["hi", "go on then"], "sd", latency="cheap", seed=seed)
 
 
 def test_a_layer_too_wide_is_refused_with_numbers() -> None:

@@ -1,4 +1,5 @@
-/* fat.c on a file of this computer. Prints "fault N", "status N", or "block blocks" of every slot. */
+/* fat.c on a file of this computer. Prints "fault N", "status N", or "block blocks" of every slot.
+ */
 #include <setjmp.h>
 #include <stdio.h>
 
