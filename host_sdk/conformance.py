@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +71,21 @@ class Vector:
 
 
 @dataclass(frozen=True, slots=True)
+class PartUsage:
+    """Clock cycles of the board in which a card or a flash chip had its supply and did not sleep."""
+
+    reading: float  # selected
+    writing: float  # programming, erasing
+    standby: float  # waiting to be selected
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a virtual board has done since it was switched on."""
 
     line_bytes: int  # both directions
     active_cycles: int | None  # awake; None where the chip never sleeps
+    part: PartUsage | None = None  # of boards that stream from one
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +119,14 @@ class BenchResult:
     ms_per_char: dict[str, float | None]
     query_cycles: dict[str, float | None]
     first_char_cycles: dict[str, float | None]  # query encoding and first pass
-    flash_bytes: int | None  # runtime and image; None where there is no flash
+    flash_bytes: int | None  # runtime, and the image if it lies there too; None where there is no flash
     model_bytes: int
     sram_bytes: int | None  # None where the runtime has no memory of its own apart from tpa_bytes
     stack_bytes: int
     clock_hz: int
     active_cycles_per_reply: float | None  # awake, from the first byte of the query to the last of the reply
     line_bytes_per_reply: float | None  # both directions
+    part_cycles_per_reply: PartUsage | None  # of the card or chip from which weights stream
     tpa_bytes: int | None  # CP/M: from 0100h to the last byte that runtime, model and stack use
     queries: int
     passes: int
@@ -160,15 +171,22 @@ def measure(
         ends += [meter(event) if meter else event for event in session.chat(query) if isinstance(event, End)]
         if progress:
             progress(number, len(queries))
-    active = line = None
+    active = line = part = None
     if counters and before:
         after = counters()
         line = (after.line_bytes - before.line_bytes) / len(queries)
         if after.active_cycles is not None and before.active_cycles is not None:
             active = (after.active_cycles - before.active_cycles) / len(queries)
+        if after.part and before.part:
+            part = PartUsage(
+                *(
+                    (getattr(after.part, f.name) - getattr(before.part, f.name)) / len(queries)
+                    for f in fields(PartUsage)
+                )
+            )
     info = session.info()
     passes = sum(end.passes for end in ends)
-    counted = (HelloFlag.CYCLES in hello.flags or meter is not None) and passes > 0
+    counted = passes > 0 and (HelloFlag.CYCLES in hello.flags or any(end.cycles for end in ends))
     mean = sum(end.cycles for end in ends) / passes if counted else None
     most = max(end.max_cycles for end in ends) if counted else None
     per_ms = hello.clock_hz / 1000
@@ -181,13 +199,14 @@ def measure(
         },
         query_cycles=_spread([end.query_cycles for end in ends], counted),
         first_char_cycles=_spread([end.query_cycles + end.first_cycles for end in ends], counted),
-        flash_bytes=info.runtime_bytes + info.model_bytes if tpa is None else None,
+        flash_bytes=info.runtime_bytes + (info.model_bytes if info.model_address else 0) if tpa is None else None,
         model_bytes=info.model_bytes,
         sram_bytes=info.sram_bytes if tpa is None else None,
         stack_bytes=info.stack_bytes,
         clock_hz=hello.clock_hz,
         active_cycles_per_reply=active,
         line_bytes_per_reply=line,
+        part_cycles_per_reply=part,
         tpa_bytes=tpa,
         queries=len(queries),
         passes=passes,

@@ -2,45 +2,34 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, cast
 
-from host_sdk.boards import Avr, Cpm
-from host_sdk.conformance import BenchResult, Usage, Vector, VerifyResult, measure, prove
+from host_sdk.conformance import BenchResult, Vector, VerifyResult, measure, prove
 from host_sdk.errors import BoardError, FileError, PortError, UlmError, UsageError
-from host_sdk.flash import eeprom
-from host_sdk.flash.cpm_files import disk_name
-from host_sdk.flash.cpm_upload import HOW_TO_START, send_model
-from host_sdk.flash.deploy import (
-    FlashResult,
-    check_result,
-    choose_board,
-    deploy,
-    deploy_with_avrdude,
-    fitted_cpm,
-    is_outdated,
-)
+from host_sdk.flash.choose import choose_board
+from host_sdk.flash.result import FlashResult, check_result
+from host_sdk.kinds import How, Kind, kind_of, wake
+from host_sdk.link.connection import Connection
 from host_sdk.link.messages import End, Hello, Info
-from host_sdk.link.ports import greet, likely_bauds, only_board, open_port
-from host_sdk.link.session import Event, Session, Text
+from host_sdk.link.pace import Pace, Thought
+from host_sdk.link.ports import only_board
+from host_sdk.link.session import Event, Text
+from host_sdk.link.session import Progress as Work
 from host_sdk.model.engine import run
 from host_sdk.model.library import find_model, recall, remember, shipped_model
 from host_sdk.model.model import Model
 from host_sdk.model.text import query_bytes
 from host_sdk.pack.queries import bench_queries
-from host_sdk.spec.protocol import MAX_QUERY, HelloFlag, Slot, Status
-
-if TYPE_CHECKING:  # imports modules that Windows does not have
-    from host_sdk.sim.avr_board import AvrBoard
-    from host_sdk.sim.cpm_board import CpmBoard
+from host_sdk.spec.protocol import MAX_QUERY, HelloFlag, Status
 
 Progress = Callable[[int, int], None]
+"""Told how much is done, of how much."""
+Thinking = Callable[[Thought], None]
+"""Told how far a slow board is with its next character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +79,9 @@ class Device:
         self.address = address if address is not None else only_board()
         self.last: Reply | None = None
         """The last complete reply."""
-        self._hello: Hello | None = None
-        self._bauds = [baud] if baud else likely_bauds(self.address)
-        self._close = ExitStack()
+        self._pace = Pace()
+        self._connection = Connection(self.address, baud, trace)
         try:
-            self._line = self._close.enter_context(open_port(self.address, self._bauds[0]))
-            self._session = Session(self._line, self._open_trace(trace))
             self._start(wanted, bare)
         except BaseException:
             self.close()
@@ -111,7 +97,7 @@ class Device:
 
     def close(self) -> None:
         """Close the port; a virtual board is switched off and keeps its memories."""
-        self._close.close()
+        self._connection.close()
 
     @property
     def board(self) -> str:
@@ -128,24 +114,32 @@ class Device:
         """The model on the board, if this computer has seen it; None otherwise."""
         return recall(self.hello.model_crc) if self.hello.model_crc is not None else None
 
-    def chat(self, query: str) -> Reply:
+    def chat(self, query: str, *, progress: Thinking | None = None) -> Reply:
         """Ask and wait for the whole reply. UsageError for a query longer than the board takes."""
-        for _ in self.stream(query):
+        for _ in self.stream(query, progress=progress):
             pass
         assert self.last is not None
         return self.last
 
-    def stream(self, query: str) -> Generator[str, None, None]:
+    def stream(self, query: str, *, progress: Thinking | None = None) -> Generator[str, None, None]:
         """Ask and yield the reply's characters as the board makes them; afterwards `last` is the whole Reply.
 
-        A stream that is closed before its end stops the board.
+        `progress` is told a few times a second how far a board is that takes longer for a character. A stream that
+        is closed before its end stops the board; `stop` ends it and keeps what was said.
         """
         data = self._query(query)
-        events = self._session.chat(data)
+        events = self._connection.session.chat(data)
         text = ""
         end: End | None = None
+        self._pace.interrupt()
         try:
             for event in events:
+                if isinstance(event, Work):
+                    thought = self._pace.see(event)
+                    if progress:
+                        progress(thought)
+                    continue
+                self._pace.interrupt()
                 if isinstance(event, Text):
                     text += event.text
                     yield from event.text
@@ -157,18 +151,25 @@ class Device:
         if end is not None:
             self.last = self._reply(data, text, end)
 
+    def stop(self) -> None:
+        """End the reply that is being made; `stream` and `chat` then return what was said, with `stopped` set.
+
+        For a signal handler or another thread: they wait for the board meanwhile.
+        """
+        self._connection.session.stop()
+
     def info(self) -> Info:
         """Sizes of runtime, model and memory, and how long the board has been up."""
-        return self._session.info()
+        return self._connection.session.info()
 
     def sleep(self) -> None:
         """Power the board down, to a few microamperes; the next request wakes it. Its uptime stands still."""
-        self._session.sleep()
+        self._connection.session.sleep()
 
     def load(self, name: str) -> None:
         """Choose among the models stored on the board; BoardError where there is but one."""
         if name != self.hello.model:
-            self._session.load(name)
+            self._connection.session.load(name)
             self._greet()
 
     def flash(
@@ -178,39 +179,34 @@ class Device:
         board: str | None = None,
         yes: bool = False,
         programmer: str = "stk500",
-        memory: str = "flash",
+        memory: str | None = None,
+        at_start: bool = False,
         progress: Progress | None = None,
     ) -> FlashResult:
-        """Put runtime and model on the board through its bootloader; only pages that differ are written.
+        """Put a model on the board, and its runtime where the board has a bootloader; only what differs is written.
 
-        Under CP/M the model goes through the protocol to the disk of the machine, where ULM.COM must be running.
-        With `memory` "eeprom" the model goes into the EEPROM of a board whose runtime answers, and answers from there
-        until another one is flashed. `board` names the kind of board where bootloaders look alike, `yes` replaces a
-        foreign program, `programmer` is one of PROGRAMMERS.
+        `memory` is where the model goes, if the board has several places for it: an AVR board has "flash" and, once
+        its runtime answers, "eeprom". `board` names the kind of board where bootloaders look alike, `yes` replaces a
+        foreign program or interrupts one, `programmer` is one of PROGRAMMERS. With `at_start` a Python board starts its
+        runtime whenever it is switched on.
 
         FitError with the numbers, before anything is touched, when the model has no room.
         """
         model = model if isinstance(model, Model) else find_model(model)
-        named = board or (self._virtual.board.name if self._virtual else None)
-        target = choose_board(self._line, self._hello, named, yes)
-        if isinstance(target, Cpm):
-            if memory == "eeprom":
-                raise UsageError(f"{target.title} has no EEPROM; leave out --memory: the model goes to its disk.")
-            return self._send(target, model, progress)
-        assert isinstance(target, Avr)
-        if memory == "eeprom":
-            return self._store(target, model, progress)
-        if programmer == "avrdude":
-            with self._lent_port() as tty:
-                result = deploy_with_avrdude(tty, target, model)
-        else:
-            result = deploy(self._line, target, model, progress)
+        virtual = self._connection.virtual
+        named = board or (virtual.board.name if virtual else None)
+        kind = kind_of(choose_board(self._connection.line, self._connection.heard, named, yes))
+        memory = memory or kind.memories[0]
+        if memory not in kind.memories:
+            raise UsageError(
+                f"No model goes into the {memory} of {kind.board.title}; leave out --memory: "
+                f"it goes to its {kind.memories[0]}."
+            )
+        if at_start and not kind.starts_on_request:
+            raise UsageError(f"{kind.board.title} always starts with its runtime; leave out --at-start.")
+        result = kind.flash(self._connection, model, How(memory, programmer, yes, at_start), progress)
+        self._forget()
         remember(model)
-        self._bauds = [target.baud]
-        self._greet()
-        if self.info().slot == Slot.EEPROM:
-            eeprom.clear(self._session)  # the newest model answers
-            self._greet()
         check_result(result, self.hello)
         return result
 
@@ -227,148 +223,72 @@ class Device:
         """
         if vectors is None:
             vectors = Vector.of(self._known_model())
-        return prove(self._session, self.hello, vectors, progress)
+        return prove(self._connection.session, self.hello, vectors, progress)
 
     def bench(self, queries: Sequence[str] | None = None, *, progress: Progress | None = None) -> BenchResult:
         """Time the shipped everyday queries, or others."""
         chosen = bench_queries() if queries is None else queries
         data = [self._query(query) for query in chosen]
-        usage = self._usage if self._virtual else None
-        meter = self._metered if self._machine else None
-        return measure(self._session, self.hello, data, usage, meter, progress)
+        kind, connection = self._kind, self._connection
+        return measure(
+            connection.session,
+            self.hello,
+            data,
+            counters=partial(kind.usage, connection) if kind and connection.virtual else None,
+            meter=partial(kind.metered, connection) if kind else None,
+            progress=progress,
+        )
 
     # Connection
 
     @property
     def hello(self) -> Hello:
         """What the board said when it was greeted; PortError when it has not answered."""
-        if self._hello is None and self._machine:
-            raise self._silent_machine()
-        if self._hello is None:
-            raise PortError(
-                f"The board on {self.address} has no μLM runtime; put one on it with `ulm flash {self.address}`."
-            )
-        return self._hello
+        kind = self._kind
+        return kind.hello(self._connection) if kind else self._connection.hello
+
+    @property
+    def _kind(self) -> Kind | None:
+        """The board as one of its kind; None while it is not known."""
+        board = self._connection.board
+        return kind_of(board) if board else None
 
     def _start(self, model: Model | None, bare: bool) -> None:
-        if self._machine and self._machine.fresh and not model and not bare:
-            self._start_fresh(self._machine)
-            return
-        if (
-            self._virtual
-            and not self._machine
-            and self._virtual.fresh
-            and "blank" not in self.address.partition("?")[2]
-        ):
+        kind, virtual = self._kind, self._connection.virtual
+        new = virtual is not None and virtual.fresh and "blank" not in self.address.partition("?")[2]
+        if kind and new and not bare:
             # Like a board sold with the demo on it.
-            if not bare:
-                self.flash(model or shipped_model("tinychat"), board=self._virtual.board.name)
+            kind.furnish(self._connection, model or shipped_model(kind.demo))
+        if kind and new and bare and not kind.new_speaks:
             return
         try:
-            self._greet()
-        except (PortError, BoardError) as error:
-            if not bare and self._machine and isinstance(error, PortError):
-                raise self._silent_machine() from None
+            if not self._connection.heard:
+                if kind:
+                    kind.wake(self._connection)
+                self._greet()
+        except PortError as error:
+            if not kind and wake(self._connection):
+                self._greet()
+            elif not bare:
+                raise (kind.silent(self.address, error) if kind else error) from None
+            else:
+                return  # without a runtime
+        except BoardError:
             if not bare:
                 raise
-            return  # without a runtime, or with one of another revision: the bootloader can replace it
-        if model and (self.hello.model_crc != model.crc or is_outdated(self.hello)):
+            return  # with one of another revision, which flashing can replace
+        if model and (self.hello.model_crc != model.crc or (self._kind and self._kind.is_outdated(self.hello))):
             self.flash(model)
         elif model:
             remember(model)
 
-    def _start_fresh(self, machine: CpmBoard) -> None:
-        """Like a machine sold with the demo on its disk."""
-        model = shipped_model("tinychat")
-        machine.store(disk_name(model.name), fitted_cpm(model, machine.board).data)
-        self._greet()
-        self._session.load(disk_name(model.name))
-        self._greet()
-
     def _greet(self) -> None:
-        self._hello = None
-        hello = greet(self._line, self._session, self._bauds)
-        if self._machine:
-            hello = replace(hello, clock_hz=self._machine.clock_hz)  # which ULM.COM cannot know
-        self._hello = hello
+        self._connection.greet()
+        self._forget()
+
+    def _forget(self) -> None:
+        """The board may have another model now."""
         self.__dict__.pop("model", None)
-
-    def _send(self, target: Cpm, model: Model, progress: Progress | None) -> FlashResult:
-        """Flash under CP/M."""
-        result = send_model(self._session, self.hello, target, model, progress)
-        remember(model)
-        if self._machine:
-            self._machine.run_at_start(disk_name(model.name))
-        self._greet()
-        check_result(result, self.hello)
-        return result
-
-    def _store(self, target: Avr, model: Model, progress: Progress | None) -> FlashResult:
-        """Flash into the EEPROM."""
-        result = eeprom.store(self._session, self.hello, target, model, progress)
-        remember(model)
-        self._greet()
-        check_result(result, self.hello)
-        return result
-
-    def _silent_machine(self) -> PortError:
-        return PortError(f"ULM.COM does not run on {self.address}. {HOW_TO_START}")
-
-    @property
-    def _virtual(self) -> AvrBoard | CpmBoard | None:
-        board: AvrBoard | CpmBoard | None = getattr(self._line, "board", None)
-        return board
-
-    @property
-    def _machine(self) -> CpmBoard | None:
-        """The virtual CP/M machine, if this is one."""
-        virtual = self._virtual
-        return virtual if virtual and isinstance(virtual.board, Cpm) else None
-
-    def _usage(self) -> Usage:
-        if self._machine:
-            machine = self._machine.counters()
-            return Usage(machine.received + machine.transmitted, None)
-        chip = cast("AvrBoard", self._virtual).counters()
-        return Usage(chip.received + chip.transmitted, chip.cycles - chip.idle - chip.power_down)
-
-    def _metered(self, end: End) -> End:
-        """The end of the last reply with the T-states that the machine measured, if it knows the program."""
-        laps = self._machine.laps() if self._machine else []
-        if not laps or len(laps[-1].passes) != end.passes:
-            return end
-        query, passes = laps[-1].query, laps[-1].passes
-        return replace(end, query_cycles=query, first_cycles=passes[0], cycles=sum(passes), max_cycles=max(passes))
-
-    @contextmanager
-    def _lent_port(self) -> Iterator[str]:
-        """The path of the port, free for another program and with the board in its bootloader."""
-        if self._virtual:
-            self._virtual.reset()
-            yield self._virtual.tty
-        elif "://" in self.address:
-            raise UsageError("avrdude needs a device path, not a URL; leave out --programmer.")
-        else:
-            self._line.close()
-            try:
-                yield self.address
-            finally:
-                self._line.open()
-
-    def _open_trace(self, path: str | Path | None) -> Callable[[str, bytes], None] | None:
-        if path is None:
-            return None
-        try:
-            file: IO[str] = Path(path).open("w", encoding="ascii")  # noqa: SIM115  (closed by close())
-        except OSError as error:
-            raise FileError(f"Cannot write the trace {path}: {error.strerror}. Choose another file.") from None
-        self._close.enter_context(file)
-        started = time.monotonic()
-
-        def write(who: str, data: bytes) -> None:
-            file.write(f"{time.monotonic() - started:10.4f} {who:5} {data.hex(' ')}\n")
-
-        return write
 
     # Replies
 
@@ -379,8 +299,8 @@ class Device:
 
     def _reply(self, query: bytes, text: str, end: End) -> Reply:
         stopped = end.status == Status.STOPPED
-        if self._machine:
-            end = self._metered(end)
+        if self._kind:
+            end = self._kind.metered(self._connection, end)
         counted = end.passes > 0 and (HelloFlag.CYCLES in self.hello.flags or end.cycles > 0)
         cycles = end.cycles / end.passes if counted else None
         checked = None
@@ -402,7 +322,7 @@ class Device:
     def _abandon(self, events: Iterator[Event]) -> None:
         """Stop a reply that nobody reads on, and drain the line."""
         try:
-            self._session.stop()
+            self._connection.session.stop()
             for _ in events:
                 pass
         except (UlmError, ValueError):

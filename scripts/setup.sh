@@ -4,7 +4,7 @@ python_packages_demo="-e .[sim]"
 # torch is pinned: the newest build would bring gigabytes of CUDA, and recipes reproduce with the same version.
 python_packages_test="-e .[dev,sweep] torch==2.13.0"
 debian_packages_demo="python3 python3-venv gcc libc6-dev libsimavr-dev libelf-dev gcc-avr binutils-avr avr-libc arduino-core-avr"
-debian_packages_test="$debian_packages_demo make avrdude clang-format pasmo"
+debian_packages_test="$debian_packages_demo make avrdude clang-format dosfstools firmware-microbit-micropython flashrom mtools pasmo qemu-system-arm"
 
 setup() {
     eval "debian=\$debian_packages_$1 python=\$python_packages_$1"

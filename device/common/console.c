@@ -6,13 +6,24 @@
 #include "reply.h"
 #include "spec.h"
 #include "tape.h"
+#ifdef TAPE_STREAM
+#include "arena.h"
+#include "image.h"
+#include "medium.h"
+#include "upload.h"
+#endif
 
 #define LINE_BYTES 80
 #define BACKSPACE 0x08
 #define DELETE 0x7F
 #define NOISE 0xFF /* line length of a line that no person typed */
 
+#ifdef TAPE_STREAM
+/* Its end, which nobody writes to before the query is complete. */
+static char *const line = (char *)ARENA + ARENA_BYTES - LINE_BYTES;
+#else
 static char line[LINE_BYTES];
+#endif
 static uint8_t length;
 static uint8_t model;
 
@@ -54,18 +65,40 @@ static void answer(void) {
         length--;
     if (start == length)
         return;
+#ifdef TAPE_STREAM
+    static const char failed[] TAPE_TEXT = "\r\nno answer from the card or chip";
+    static const char long_line[] TAPE_TEXT = "\r\nline too long";
+    upload_pause();
+    model = medium_open();
+    if (model != STATUS_OK) {
+        put_text(failed);
+        return;
+    }
+    if (length - start > image.max_query) {
+        put_text(long_line);
+        return;
+    }
+#endif
     port_send('\r');
     port_send('\n');
     reply_begin();
     reply_query((const uint8_t *)line + start, length - start);
     reply_run(true, show);
+#ifdef TAPE_STREAM
+    if (reply.status != STATUS_OK)
+        put_text(failed);
+#endif
 }
 
 void console_byte(uint8_t byte) {
     if (byte == '\r' || byte == '\n') {
         if (length == 0 && byte == '\n')
             return; /* of CR LF */
+#ifdef TAPE_STREAM
+        if (length != NOISE) /* a card may have come */
+#else
         if (length != NOISE && model == STATUS_OK)
+#endif
             answer();
         put_prompt();
     } else if (length == NOISE) {

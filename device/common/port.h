@@ -43,7 +43,7 @@ typedef struct __attribute__((packed)) {
     uint16_t build;
     uint16_t spec_sum;
     uint32_t clock_hz;
-    char board[9]; /* NUL-padded */
+    char board[13]; /* NUL-padded */
 
     uint8_t abi;
     uint32_t model_address;

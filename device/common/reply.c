@@ -7,6 +7,17 @@
 #include "image.h"
 #include "near.h"
 #include "port.h"
+#ifdef TAPE_STREAM
+#include "medium.h"
+#include "stream.h"
+#endif
+
+/* Streams need the stack that this would hold. */
+#ifdef TAPE_STREAM
+#define APART __attribute__((noinline))
+#else
+#define APART
+#endif
 
 reply_t reply;
 static uint32_t started;
@@ -54,7 +65,7 @@ static void put_value(port_value_t number) {
         put(digits[--count]);
 }
 
-static void put_reply(uint8_t class, bool act) {
+static APART void put_reply(uint8_t class, bool act) {
     image_seek(image.replies);
     uint8_t action = image_next();
     for (; class; class --) {
@@ -76,7 +87,7 @@ static void put_reply(uint8_t class, bool act) {
         }
 }
 
-void reply_run(bool act, reply_pass_t each) {
+static inline void run(bool act, reply_pass_t each) {
     reply_t *r = &reply;
     NEAR(r);
     start_lap();
@@ -88,7 +99,7 @@ void reply_run(bool act, reply_pass_t each) {
         uint8_t from = r->length;
         start_lap();
         uint8_t class = engine_pass();
-        if (image.kind == KIND_CHARACTER && class != image.classes - 1) {
+        if (image.kind == KIND_CHARACTER && class != (uint8_t)(image.classes - 1)) {
             image_seek(image.charset + class);
             char c = (char)image_next();
             put(c);
@@ -111,3 +122,27 @@ void reply_run(bool act, reply_pass_t each) {
         }
     }
 }
+
+#ifdef TAPE_STREAM
+
+static bool performing;
+static reply_pass_t each_pass;
+
+static STREAM_ACTION void run_sound(void) {
+    medium_check();
+    run(performing, each_pass);
+}
+
+void reply_run(bool act, reply_pass_t each) {
+    performing = act;
+    each_pass = each;
+    uint8_t code = stream_try(run_sound);
+    if (code != STATUS_OK)
+        reply.status = code;
+}
+
+#else
+
+void reply_run(bool act, reply_pass_t each) { run(act, each); }
+
+#endif

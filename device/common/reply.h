@@ -11,7 +11,7 @@
 
 /* Up to max_cycles it is the payload of END. */
 typedef struct __attribute__((packed)) {
-    uint8_t status; /* STATUS_OK or STATUS_STOPPED */
+    uint8_t status; /* STATUS_OK or STATUS_STOPPED; of a stream what it failed with */
     uint8_t length;
     uint8_t passes;
     uint16_t digest;

@@ -12,17 +12,31 @@
 #include "spec.h"
 #include "tape.h"
 #include "upload.h"
+#ifdef TAPE_STREAM
+#include "medium.h"
+#include "stream.h"
+#endif
 
 #define LOGITS_PER_FRAME ((MAX_PAYLOAD - 2) / 2)
 #define NO_SEQ 0
+#define MAX_NAME 15
 #define PAUSE_64K                                                                                  \
     16 /* times 2^16 cycles: 66 ms at 16 MHz, longer than between two bytes of a host */
+#define PROGRESS_64K 61 /* times 2^16 cycles: 250 ms at 16 MHz */
 
 static uint8_t status;       /* of the model */
 static uint8_t seq;          /* of the request being answered */
 static uint8_t answered_seq; /* of the last CHAT: repeated, it is answered from memory */
 static uint8_t query_length;
 static bool verifying;
+#ifdef TAPE_STREAM
+static bool framed;         /* a request is being answered, not a line that a person typed */
+static bool stoppable;      /* and its frame is no longer needed: another may come */
+static uint16_t progressed; /* when PROGRESS went out, in 2^16 cycles */
+#define MAY_STOP(may) (stoppable = (may))
+#else
+#define MAY_STOP(may) (void)0
+#endif
 
 /* Begins an answer. */
 static __attribute__((noinline)) void begin(uint8_t type) { frame_begin(type, seq); }
@@ -40,33 +54,26 @@ static void put_facts(uint8_t from, uint8_t to) {
         frame_byte(tape_text(facts + from));
 }
 
-static void hello(void) {
-    answered_seq = NO_SEQ;
-    begin(OP_IS_HELLO);
-    put_facts(0, offsetof(port_facts_t, abi));
-    frame_byte(status);
-    if (status == STATUS_OK) {
-        frame_byte(image.max_query);
-        frame_bytes(&image.model_crc, sizeof image.model_crc);
-        image_seek(image.name);
-        for (uint8_t c; (c = image_next());)
-            frame_byte(c);
-    }
-    frame_end();
+static void put_double(uint32_t word) {
+    frame_word((uint16_t)word);
+    frame_word((uint16_t)(word >> 16));
 }
 
-static void info(void) {
-    begin(OP_IS_INFO);
-    put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
-    frame_byte(status);
-    frame_word(status == STATUS_OK ? image.length : 0);
-    frame_word(port_stack_bytes());
-    uint32_t uptime = port_uptime_s();
-    frame_word((uint16_t)uptime);
-    frame_word((uint16_t)(uptime >> 16));
-    frame_byte(store_open);
-    frame_end();
+#ifdef TAPE_STREAM
+
+static void open_model(void) {
+    query_length = 0; /* its memory may be needed */
+    status = medium_open();
 }
+
+static STREAM_ACTION void put_name(void) {
+    image_seek(image.name);
+    uint8_t left = MAX_NAME; /* nobody has checked the image yet */
+    for (uint8_t c; left && (c = image_next()); left--)
+        frame_byte(c);
+}
+
+#else
 
 /* Opens the model in the store, or if there is none the one in the main memory. */
 static void open_model(void) {
@@ -78,8 +85,65 @@ static void open_model(void) {
     }
 }
 
+#endif
+
+static void hello(void) {
+    answered_seq = NO_SEQ;
+#ifdef TAPE_STREAM
+    open_model(); /* a card comes and goes */
+#endif
+    begin(OP_IS_HELLO);
+    put_facts(0, offsetof(port_facts_t, abi));
+    frame_byte(status);
+    if (status == STATUS_OK) {
+        frame_byte(image.max_query);
+        frame_bytes(&image.model_crc, sizeof image.model_crc);
+#ifdef TAPE_STREAM
+        if (stream_try(put_name) != STATUS_OK)
+            return; /* half a frame: the host asks again */
+#else
+        image_seek(image.name);
+        for (uint8_t c; (c = image_next());)
+            frame_byte(c);
+#endif
+    }
+#ifdef TAPE_STREAM
+    else if (status == STATUS_MEDIUM) {
+        frame_byte(stream_fault);
+    }
+#endif
+    frame_end();
+}
+
+static void info(void) {
+    begin(OP_IS_INFO);
+#ifdef TAPE_STREAM
+    put_facts(offsetof(port_facts_t, abi), offsetof(port_facts_t, model_capacity));
+    put_double(upload_capacity());
+    put_facts(offsetof(port_facts_t, runtime_bytes), sizeof(port_facts_t));
+#else
+    put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
+#endif
+    frame_byte(status);
+    put_double(status == STATUS_OK ? image.length : 0);
+    frame_word(port_stack_bytes());
+    put_double(port_uptime_s());
+#ifdef TAPE_STREAM
+    frame_byte(SLOT_MAIN);
+#else
+    frame_byte(store_open);
+#endif
+    frame_end();
+}
+
 /* Takes the part of a query at `offset`; a part that was taken before is not taken twice. */
 static uint8_t take_query(uint8_t offset, const uint8_t *bytes, uint8_t count) {
+#ifdef TAPE_STREAM
+    if (offset == 0) {
+        upload_pause();
+        open_model();
+    }
+#endif
     if (status != STATUS_OK)
         return status;
     if (offset + count > image.max_query)
@@ -103,6 +167,25 @@ static bool stop_requested(void) {
     return false;
 }
 
+static uint16_t clock_64k(void) { return (uint16_t)(port_cycles() >> 16); }
+
+#ifdef TAPE_STREAM
+
+void service_progress(uint8_t layer, uint32_t done, uint32_t total) {
+    if (!framed || (uint16_t)(clock_64k() - progressed) < PROGRESS_64K)
+        return;
+    progressed = clock_64k();
+    begin(OP_PROGRESS);
+    frame_byte(layer);
+    put_double(done);
+    put_double(total);
+    frame_end();
+}
+
+bool service_stopped(void) { return stoppable && stop_requested(); }
+
+#endif
+
 static void send_text(uint8_t from) {
     begin(OP_TEXT);
     frame_byte(from);
@@ -111,16 +194,18 @@ static void send_text(uint8_t from) {
 }
 
 static void send_outputs(void) {
-    uint8_t count = image.classes;
-    for (uint8_t i = 0; i < count;) {
+    uint8_t left = image.classes; /* 0 means 256 */
+    uint8_t row = 0;
+    do {
         begin(OP_LOGITS);
         frame_byte(reply.passes - 1);
-        frame_byte(i);
-        uint8_t part = count - i < LOGITS_PER_FRAME ? count - i : LOGITS_PER_FRAME;
+        frame_byte(row);
+        uint8_t part = (uint8_t)(left - 1) < LOGITS_PER_FRAME ? left : LOGITS_PER_FRAME;
+        left -= part;
         for (; part; part--)
-            frame_word((uint16_t)engine_output(i++));
+            frame_word((uint16_t)engine_output(row++));
         frame_end();
-    }
+    } while (left);
 }
 
 static void send_end(void) {
@@ -137,6 +222,15 @@ static bool send_pass(uint8_t from) {
     return !stop_requested();
 }
 
+/* What a query, or the medium, is refused with. */
+static void refuse(uint8_t code) {
+#ifdef TAPE_STREAM
+    acknowledge(code, code == STATUS_MEDIUM ? stream_fault : image.max_query);
+#else
+    acknowledge(code, image.max_query);
+#endif
+}
+
 static void chat(void) {
     if (seq == answered_seq) {
         send_text(0);
@@ -149,11 +243,20 @@ static void chat(void) {
     }
     uint8_t code = take_query(frame_in.payload[1], frame_in.payload + 2, frame_in_length - 2);
     if (code != STATUS_OK) {
-        acknowledge(code, image.max_query);
+        refuse(code);
         return;
     }
     verifying = frame_in.payload[0] & CHAT_VERIFY;
+    MAY_STOP(true);
     reply_run(!verifying, send_pass);
+    MAY_STOP(false);
+#ifdef TAPE_STREAM
+    if (reply.status != STATUS_OK && reply.status != STATUS_STOPPED) {
+        answered_seq = NO_SEQ;
+        refuse(reply.status);
+        return;
+    }
+#endif
     answered_seq = seq;
     query_length = 0;
     send_end();
@@ -187,13 +290,22 @@ static void answer(void) {
         break;
     case OP_BEGIN:
         code = upload_begin(payload, count);
+#ifdef TAPE_STREAM
+        value = upload_value;
+#endif
         open_model();
         break;
     case OP_DATA:
         code = upload_data(payload, count);
+#ifdef TAPE_STREAM
+        query_length = 0;
+        value = upload_value;
+#endif
         break;
     case OP_COMMIT:
+        MAY_STOP(true);
         code = upload_commit();
+        MAY_STOP(false);
         open_model();
         break;
     case OP_LOAD:
@@ -203,12 +315,14 @@ static void answer(void) {
         code = STATUS_UNKNOWN;
         value = frame_in.type;
     }
+#ifdef TAPE_STREAM
+    if (code == STATUS_MEDIUM)
+        value = stream_fault;
+#endif
     acknowledge(code, value);
     if (frame_in.type == OP_SLEEP)
         port_power_down();
 }
-
-static uint16_t clock_64k(void) { return (uint16_t)(port_cycles() >> 16); }
 
 void service_run(void) {
     open_model();
@@ -225,7 +339,14 @@ void service_run(void) {
         heard = clock_64k();
         switch (frame_receive((uint8_t)byte)) {
         case FRAME_COMPLETE:
+#ifdef TAPE_STREAM
+            framed = true;
+            progressed = heard;
             answer();
+            framed = false;
+#else
+            answer();
+#endif
             break;
         case FRAME_TEXT:
             console_byte((uint8_t)byte);

@@ -45,6 +45,8 @@
 #define HELLO_HALF_DUPLEX 2
 #define HELLO_CYCLES 4
 #define HELLO_UPLOAD 8
+#define HELLO_CLEAN 0x10
+#define HELLO_WINDOW 0x20
 #define CHAT_VERIFY 1
 #define SLOT_MAIN 0
 #define SLOT_EEPROM 1
@@ -112,7 +114,28 @@
 #define BYTE_CODE 0x80
 #define RUNTIME_IDENT_ADDRESS 0x68
 #define VALUE_MARK 1
-#define SPEC_SUM 0x8A0D
+#define SPEC_SUM 0xA6EA
+#define FAULT_NO_CARD 1
+#define FAULT_CARD_SILENT 2
+#define FAULT_READ 3
+#define FAULT_WRITE 4
+#define FAULT_NOT_FAT 5
+#define FAULT_EXFAT 6
+#define FAULT_FRAGMENTED 7
+#define FAULT_NO_FILE 8
+#define FAULT_NO_CHIP 9
+#define FAULT_CHIP_UNKNOWN 0x0A
+#define FAULT_PROTECTED 0x0B
+#define STREAM_MAGIC 0x534D4C55
+#define STREAM_ABI 1
+#define STREAM_HEADER_BYTES 0x40
+#define STREAM_CHECK_FROM 0x10
+#define STREAM_BLOCK_BYTES 0x200
+#define STREAM_GROUP 0x10
+#define STREAM_LAYER_BYTES 8
+#define STREAM_ARENA_BYTES 0x500
+#define STREAM_LISTS 0
+#define STREAM_ROWS 1
 #define RUNTIME_MARK                                                                               \
     { 'U', 'L', 'M', 'R' }
 

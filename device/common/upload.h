@@ -5,9 +5,15 @@
 #include <stdint.h>
 
 /* Requests by their payload. Each may come twice; they return a STATUS_... From begin to a commit
- * that is OK the store holds no model. */
+ * that is OK the store holds no model; where there are two places, the old model stays. */
 uint8_t upload_begin(const uint8_t *payload, uint8_t count);
 uint8_t upload_data(const uint8_t *payload, uint8_t count);
 uint8_t upload_commit(void);
+
+/* With TAPE_STREAM: the value of their ACK; the largest image; and what a reply does first: it
+ * needs the memory in which an upload keeps what is no whole block. */
+extern uint16_t upload_value;
+uint32_t upload_capacity(void);
+void upload_pause(void);
 
 #endif

@@ -159,7 +159,7 @@ frame_word:     ld      a,l
 ;   exit: HL behind them
 ;   uses: AF, B, DE, HL
 ;   size: 8 bytes
-;   time: 375 to 9,995 T
+;   time: 375 to 12,111 T
 frame_bytes:    ld      a,(hl)
                 inc     hl
                 call    frame_byte

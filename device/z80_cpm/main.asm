@@ -23,7 +23,7 @@ facts:          defb    PROTOCOL_REVISION
                 defw    0                       ; build, stamped in when it is shipped
                 defw    SPEC_SUM
                 defw    0,0                     ; the clock is not known
-                defb    "cpm",0,0,0,0,0,0
+                defb    "cpm",0,0,0,0,0,0,0,0,0,0
 FACTS_BYTES     equ     $-facts
                 defb    CPM_ABI
 

@@ -125,7 +125,7 @@ sleep:          ld      a,STATUS_UNSUPPORTED
 
 ; Says who answers. Memory of the last request ends, so that a new conversation may use its numbers.
 ;   size: 59 bytes
-;   time: 16,996 T
+;   time: 18,947 T
 hello:          pop     hl
                 ld      hl,NO_SEQ
                 ld      (acked),hl
@@ -152,7 +152,7 @@ _end:           jp      frame_end
 
 ; Says how large everything is.
 ;   size: 107 bytes
-;   time: 17,489 T
+;   time: 18,440 T
 info:           pop     hl
                 ld      a,OP_IS_INFO
                 call    frame_begin
@@ -174,7 +174,7 @@ info:           pop     hl
                 or      a
                 jr      nz,_none
                 ld      hl,(IMAGE_ADDRESS+CPM_AT_LENGTH)
-_none:          call    frame_word
+_none:          call    long
                 ld      hl,stack_bottom-1
 _untouched:     inc     hl
                 ld      a,(hl)
@@ -201,7 +201,7 @@ _top:           call    frame_word
 ;   enter: HL the number
 ;   uses: AF, DE, HL
 ;   size: 9 bytes
-;   time: 1,902 to 2,065 T
+;   time: 1,741 to 2,065 T
 long:           call    frame_word
                 ld      hl,0
                 jp      frame_word
@@ -431,7 +431,7 @@ _done:          ld      hl,service_waits
 
 ; Begins an upload, or tells how much of it is there.
 ;   size: 79 bytes
-;   time: 6,500 to 7,104 T
+;   time: 6,477 to 7,081 T
 begin:          ld      a,c
                 sub     9
                 ld      a,STATUS_BAD_LENGTH

@@ -1,14 +1,16 @@
 """What μLM knows about each board: one frozen record, no code. A new board is a new record here.
 
-What all boards have is in Board; a kind of board adds its own facts: Avr, Cpm.
+What all boards have is in Board; a kind of board adds its own facts: Avr, Offload, Cpm, Python, Esp.
 
 Sources: ATmega328P datasheet (Microchip DS40002061B), the boards' schematics, and boards.txt of
-Arduino's AVR core 1.8, which names fuses and bootloaders; for CP/M the CP/M 2.2 Alteration Guide.
+Arduino's AVR core 1.8, which names fuses and bootloaders; for CP/M the CP/M 2.2 Alteration Guide; for Espressif's
+chips their datasheets and esptool 5.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import Enum
 
 from host_sdk.errors import UsageError
 
@@ -62,6 +64,32 @@ class Avr(Board):
         return self.bootloader.address
 
 
+class Medium(Enum):
+    """Where a board streams its weights from."""
+
+    SD = "sd"
+    """An SD or SDHC card in SPI mode."""
+    FLASH = "flash"
+    """A W25Q-class SPI flash chip."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartCurrents:
+    """Typical supply currents of a card or a flash chip in mA."""
+
+    reading: float  # selected
+    writing: float  # programming, erasing
+    standby: float  # with its supply, not selected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offload(Avr):
+    """An AVR board with a card or a flash chip on its SPI pins, from which the model comes while it thinks."""
+
+    medium: Medium
+    part_currents: PartCurrents
+
+
 @dataclass(frozen=True, slots=True)
 class Cpm(Board):
     """A machine with a Z80 under CP/M 2.2. The clock is that of the virtual one; a real one does not tell."""
@@ -69,7 +97,31 @@ class Cpm(Board):
     tpa_bytes: int  # from 0100h to BDOS
 
 
+@dataclass(frozen=True, slots=True)
+class Python(Board):
+    """A board with MicroPython or CircuitPython. Its clock is the one its times are counted with: microseconds."""
+
+    heap_bytes: int  # of the virtual one, as on a small board
+    disk_bytes: int  # of its file system, likewise
+    runtime_bytes: int  # that the runtime takes of them, about
+
+
+@dataclass(frozen=True, slots=True)
+class Esp(Board):
+    """An Espressif chip, for which μLM has no runtime of its own: MicroPython is flashed into it."""
+
+    chip_id: int  # in the header of its images
+    firmware_address: int  # of the second-stage bootloader, with which images of all flash begin
+    spi_pins: tuple[int, int, int, int, int]  # usual ones of a second flash chip: CLK, Q (MISO), D (MOSI), HD, CS
+    flash_bytes: int  # of the virtual one
+
+
 _8MHZ_3V3 = Currents(active=3.7, idle=0.69, power_down=0.0001)  # between the curves for 3 V and 5 V
+_16MHZ_5V = Currents(active=10.4, idle=2.4, power_down=0.0001)  # twice those of the table for 8 MHz and 5 V
+_PARTS = {
+    Medium.SD: PartCurrents(reading=25.0, writing=40.0, standby=12.0),  # cards differ: 12 to 40 mA once started
+    Medium.FLASH: PartCurrents(reading=4.0, writing=20.0, standby=0.01),  # W25Q32 datasheet, typical
+}
 _ATMEGABOOT = "atmega/ATmegaBOOT_168_atmega328.hex"
 _ATMEGABOOT_8MHZ = "atmega/ATmegaBOOT_168_atmega328_pro_8MHz.hex"
 _OPTIBOOT = "optiboot/optiboot.c"
@@ -140,9 +192,47 @@ AVR_BOARDS: dict[str, Avr] = {
     )
 }
 
+
+def _offload(base: Avr, medium: Medium) -> Offload:
+    """The same board with a part on its SPI pins."""
+    facts = {one.name: getattr(base, one.name) for one in fields(base)}
+    part = "SD card" if medium is Medium.SD else "SPI flash"
+    facts |= {
+        "name": f"{base.name}-{medium.value}",
+        "title": f"{base.title} with {part}",
+        "currents": base.currents or _16MHZ_5V,  # to be set beside those of the part
+    }
+    return Offload(**facts, medium=medium, part_currents=_PARTS[medium])
+
+
+OFFLOAD_BOARDS: dict[str, Offload] = {
+    board.name: board
+    for board in (_offload(AVR_BOARDS[name], medium) for name in ("uno", "lilypad") for medium in Medium)
+}
+
 _CPM = Cpm("cpm", "CP/M machine", "z80", 4_000_000, 9_600, tpa_bytes=0xE400 - 0x0100)  # a system of 64K
 
-BOARDS: dict[str, Board] = {**AVR_BOARDS, _CPM.name: _CPM}
+ESP_BOARDS: dict[str, Esp] = {
+    board.name: board
+    for board in (
+        Esp("esp32", "ESP32", "esp32", 240_000_000, 115_200, 0, 0x1000, (18, 19, 23, 22, 5), 4 << 20),
+        Esp("esp32s3", "ESP32-S3", "esp32s3", 240_000_000, 115_200, 9, 0x0000, (12, 13, 11, 9, 10), 8 << 20),
+    )
+}
+"""Chips that esptool flashes; not among BOARDS, because it is MicroPython that answers there."""
+
+MICROBIT = "microbit"
+PYTHON_BOARDS: dict[str, Python] = {
+    board.name: board
+    for board in (
+        Python(
+            "micropython", "MicroPython board", "any", 1_000_000, 115_200, 190 << 10, 1408 << 10, 32 << 10
+        ),  # a Pico
+        Python(MICROBIT, "BBC micro:bit", "nrf51822", 1_000_000, 115_200, 9_328, 15_104, 7_600),
+    )
+}
+
+BOARDS: dict[str, Board] = {**AVR_BOARDS, **OFFLOAD_BOARDS, _CPM.name: _CPM, **PYTHON_BOARDS}
 
 
 def virtual_boards() -> str:
@@ -151,9 +241,9 @@ def virtual_boards() -> str:
 
 
 def board_named(name: str) -> Board:
-    """The record of a board; UsageError naming the known ones when there is none."""
+    """The record of a board or an Espressif chip; UsageError naming the known ones when there is none."""
     try:
-        return BOARDS[name]
+        return BOARDS.get(name) or ESP_BOARDS[name]
     except KeyError:
         raise UsageError(f"There is no board {name!r}; known boards: {', '.join(BOARDS)}.") from None
 
@@ -162,5 +252,5 @@ def avr_named(name: str) -> Avr:
     """The record of an AVR board; UsageError when there is none of that name."""
     board = board_named(name)
     if not isinstance(board, Avr):
-        raise UsageError(f"{board.title} has no AVR chip; AVR boards: {', '.join(AVR_BOARDS)}.")
+        raise UsageError(f"{board.title} has no AVR chip; AVR boards: {', '.join([*AVR_BOARDS, *OFFLOAD_BOARDS])}.")
     return board

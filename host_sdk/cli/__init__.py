@@ -16,6 +16,7 @@ _COMMANDS = {
     "demo": ("host_sdk.cli.demo", "demo", "A virtual UNO is flashed and talks; no hardware needed."),
     "chat": ("host_sdk.cli.talk", "chat", "Talk with a board."),
     "flash": ("host_sdk.cli.talk", "flash", "Put runtime and model on a board."),
+    "provision": ("host_sdk.cli.provision", "provision", "Fill a flash chip outside of its board."),
     "info": ("host_sdk.cli.files", "info", "Show what a model file holds."),
     "verify": ("host_sdk.cli.talk", "verify", "Prove a board bit by bit."),
     "bench": ("host_sdk.cli.talk", "bench", "Measure a board's speed and memory."),

@@ -149,7 +149,7 @@ def fetch_clinc150(output: Path, source: Path | None, replies: Path | None, othe
 
 
 def _limits(name: str) -> Limits:
-    from host_sdk.flash.deploy import model_room
+    from host_sdk.kinds import model_room
 
     board = board_named(name)
     return Limits(room=model_room(board), board=board.title)

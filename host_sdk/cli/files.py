@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import click
 
 from host_sdk.boards import BOARDS, Cpm, board_named, virtual_boards
+from host_sdk.cli.cards import MEDIA, medium_named, pack_streamed, show_medium
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
 from host_sdk.model.library import SHIPPED, find_model, shipped_model
@@ -25,11 +27,18 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 @click.argument("model", type=click.Path(path_type=Path))
 @_json
 def info(model: Path, as_json: bool) -> None:
-    """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board."""
-    from host_sdk.errors import FitError
-    from host_sdk.flash.deploy import fitted, model_room
-    from host_sdk.model.engine import safe_query_length
+    """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board.
 
+    Of a card, its image or folder, or a stream image: what a board finds there.
+    """
+    from host_sdk.errors import FitError
+    from host_sdk.kinds import fitted, model_room
+    from host_sdk.model.engine import safe_query_length
+    from host_sdk.pack.contents import is_medium
+
+    if is_medium(model):
+        show_medium(model, as_json)
+        return
     loaded = find_model(model)
     rooms: dict[str, dict[str, object]] = {}
     for board in BOARDS.values():
@@ -62,7 +71,8 @@ def info(model: Path, as_json: bool) -> None:
     metadata = {k: v for k, v in loaded.metadata.items() if isinstance(v, str | int | float)}
     table([(k, v) for k, v in {**metadata, **facts}.items() if k not in ("boards", "metadata")])
     for name, room in rooms.items():
-        click.echo(f"on {name}: " + (f"{room['bytes']} of {room['room']} bytes" if room["fits"] else str(room["why"])))
+        of = f" of {room['room']}" if room["room"] else ""
+        click.echo(f"on {name}: " + (f"{room['bytes']}{of} bytes" if room["fits"] else str(room["why"])))
 
 
 @click.command()
@@ -106,31 +116,53 @@ def import_z80ai(source: Path, output: Path) -> None:
 @click.command()
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--for", "target", required=True, metavar="KIND", help=f"{_ARDUINO}, {_EEPROM}, or a board of `ulm boards`."
+    "--for",
+    "target",
+    required=True,
+    metavar="KIND",
+    help=f"{_ARDUINO}, {_EEPROM}, {', '.join(MEDIA)}, or a board of `ulm boards`.",
 )
 @click.option("--tpa", type=click.IntRange(0x3000, 0xFF00), help="cpm: bytes from 0100h to BDOS.")
 @click.option("--compact", is_flag=True, help="cpm: less memory, slower.")
+@click.option("--form", type=click.Choice(["lists", "rows"]), help="sd, flash: how weights are written.")
+@click.option("--capacity", type=click.IntRange(1, 512), metavar="MIB", help="sd: of each file; flash: of the chip.")
 @_out
 @_json
-def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output: Path, as_json: bool) -> None:
+def pack(
+    model: Path | None,
+    target: str,
+    tpa: int | None,
+    compact: bool,
+    form: str | None,
+    capacity: int | None,
+    output: Path,
+    as_json: bool,
+) -> None:
     """Make the packed image (.ulb) of MODEL for one kind of memory.
 
     For `cpm` the ending of the output decides: .ulb for ULM.COM, .com a program of its own, .hex the same for LOAD.
     Without MODEL the program is ULM.COM.
     For `arduino`: a folder, the library that makes MODEL answer in your own sketch.
+    For `sd`: X.ULB is the model alone; X.img a whole card; a folder, such as that of a card, gets the files of a card.
+    For `flash`: X.ulb is the model alone; X.bin a whole chip.
     """
-    from host_sdk.flash.deploy import fitted
+    from host_sdk.kinds import fitted
     from host_sdk.pack.arduino import library
     from host_sdk.pack.bits import pack_bits
 
     if (tpa or compact) and target != _CPM:
         raise UsageError(f"--tpa and --compact are for `--for {_CPM}` only.")
+    medium = medium_named(target)
+    if (form or capacity) and not medium:
+        raise UsageError(f"--form and --capacity are for `--for {'` and `--for '.join(MEDIA)}` only.")
     if model is None and (target != _CPM or output.suffix.lower() not in _PROGRAMS):
         raise UsageError("Name the model to pack; only `--for cpm -o ULM.COM` or `-o ULM.HEX` makes the runtime alone.")
     loaded = find_model(model) if model else None
     report: dict[str, object]
     if target == _CPM:
         report = _pack_cpm(loaded, tpa, compact, output)
+    elif loaded and medium:
+        report = pack_streamed(loaded, medium, form, capacity, output)
     elif loaded and target == _ARDUINO:
         made = library(loaded)
         _write_folder(output, made.files)
@@ -150,24 +182,28 @@ def pack(model: Path | None, target: str, tpa: int | None, compact: bool, output
 @_json
 def boards(as_json: bool) -> None:
     """List the boards that μLM knows."""
-    from host_sdk.flash.deploy import model_room
+    from host_sdk.kinds import kind_of
 
-    rows = [
+    rows: list[dict[str, object]] = [
         {
             "name": board.name,
             "title": board.title,
             "mcu": board.mcu,
             "clock_hz": board.clock_hz,
             "baud": board.baud,
-            "model_bytes": model_room(board),
+            "model_bytes": kind_of(board).room,
+            "memories": kind_of(board).memories,
             "virtual": f"sim://{board.name}",
         }
         for board in BOARDS.values()
     ]
     if as_json:
         print_json(rows)
-    else:
-        table([list(rows[0]), *(list(row.values()) for row in rows)])
+        return
+    for row in rows:
+        row["memories"] = ", ".join(cast("Sequence[str]", row["memories"]))
+        row["model_bytes"] = row["model_bytes"] or "as its size"
+    table([list(rows[0]), *(list(row.values()) for row in rows)])
 
 
 @click.command()
@@ -188,7 +224,7 @@ def ports(as_json: bool) -> None:
 def _pack_cpm(model: Model | None, tpa: int | None, compact: bool, output: Path) -> dict[str, object]:
     """Write an image or a program for CP/M, without a model the runtime; its report."""
     from host_sdk.flash.cpm_files import hex_file, shipped_com
-    from host_sdk.flash.deploy import fitted_com, fitted_cpm
+    from host_sdk.flash.fit import fitted_com, fitted_cpm
 
     board = board_named(_CPM)
     assert isinstance(board, Cpm)
@@ -228,6 +264,16 @@ def _write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
         except OSError as error:
             raise FileError(f"Cannot write {folder}: {error.strerror}. Choose another place.") from None
         _write(folder / path, data)
+
+
+def read_packed(path: Path) -> tuple[str, bytes] | None:
+    """Name and bytes of a packed image (.ulb); None when the path is that of a model."""
+    if path.suffix.lower() != ".ulb":
+        return None
+    try:
+        return path.name, path.read_bytes()
+    except OSError as error:
+        raise FileError(f"Cannot read {path}: {error.strerror}. Name a model or a packed image.") from None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
-from host_sdk.boards import BOARDS
-from host_sdk.cli.show import print_json, progress_bar, table
+from host_sdk.boards import BOARDS, Offload
+from host_sdk.cli.show import ThinkingBar, ctrl_c_calls, print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
-from host_sdk.flash.deploy import MEMORIES, PROGRAMMERS
+from host_sdk.flash.avrdude import PROGRAMMERS
+from host_sdk.kinds import MEMORIES
 from host_sdk.model.library import find_model
 from host_sdk.pack.queries import read_queries
 from host_sdk.report.energy import estimate
@@ -58,11 +59,12 @@ def converse(board: Device, as_json: bool = False) -> None:
 
 def say(board: Device, query: str, as_json: bool = False) -> None:
     """Ask and show one reply with its figures; FileError when the board computed other numbers."""
-    reply = board.chat(query) if as_json else _speak(board, query)
+    with ctrl_c_calls(board.stop):
+        reply = board.chat(query) if as_json else _speak(board, query)
     if as_json:
         print_json(_reply_json(reply, board))
     elif reply.ms_per_char is not None:
-        proof = ", every number proved" if reply.digest_checked else ""
+        proof = ", every number proved" if reply.digest_checked else ", stopped" if reply.stopped else ""
         click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}{proof}", dim=True, err=True)
     if reply.digest_checked is False:
         raise BoardError(
@@ -73,30 +75,70 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
 
 @click.command()
 @click.argument("address")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", required=False, type=click.Path(path_type=Path))
 @click.option("--board", metavar="NAME", help="The kind of board, where bootloaders look alike (see `ulm boards`).")
-@click.option("--yes", is_flag=True, help="Replace a foreign program.")
+@click.option(
+    "--yes", is_flag=True, help="Replace a foreign program, interrupt a running one, or clear what is in the way."
+)
 @click.option("--programmer", type=click.Choice(PROGRAMMERS), default="stk500", show_default=True)
-@click.option("--memory", type=click.Choice(MEMORIES), default="flash", show_default=True, help="Where MODEL goes.")
+@click.option(
+    "--memory", type=click.Choice(MEMORIES), help="Where MODEL goes; without it to the usual place of the board."
+)
+@click.option(
+    "--firmware", type=click.Path(path_type=Path), metavar="FILE.bin", help="Espressif chips: MicroPython for them."
+)
+@click.option("--erase", is_flag=True, help="With --firmware: clear all flash first, files and models too.")
+@click.option(
+    "--partition", metavar="LABEL", help="Espressif chips: MODEL into this partition, made where it is missing."
+)
+@click.option("--at-start", is_flag=True, help="A Python board starts its runtime whenever it is switched on.")
 @_json
-def flash(address: str, model: Path, board: str | None, yes: bool, programmer: str, memory: str, as_json: bool) -> None:
+def flash(
+    address: str,
+    model: Path | None,
+    board: str | None,
+    yes: bool,
+    programmer: str,
+    memory: str | None,
+    firmware: Path | None,
+    erase: bool,
+    partition: str | None,
+    at_start: bool,
+    as_json: bool,
+) -> None:
     """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
 
-    Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM.
+    Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM. With
+    --firmware or --partition an Espressif chip is flashed through its loader (docs/esp32.md).
     """
+    if firmware or partition or erase:
+        from host_sdk.cli.esp import flash_esp
+
+        flash_esp(address, model, firmware, partition, yes, erase, as_json)
+        return
+    if model is None:
+        raise UsageError("Name the model to flash: a .ulm file, or one of `ulm models`.")
     wanted = find_model(model)
     with Device(address, bare=True) as device, progress_bar(f"Flashing {wanted.name}", as_json) as progress:
-        result = device.flash(wanted, board=board, yes=yes, programmer=programmer, memory=memory, progress=progress)
+        result = device.flash(
+            wanted,
+            board=board,
+            yes=yes,
+            programmer=programmer,
+            memory=memory,
+            at_start=at_start,
+            progress=progress,
+        )
     if as_json:
         print_json({**asdict(result), "model_crc": f"{result.model_crc:08x}"})
         return
-    place, pages = memory, ""
-    if result.pages_written is None:
-        place = "disk"
-    elif memory == "flash":
+    pages = ""
+    if result.pages_written or result.pages_kept:
         pages = f"; {result.pages_written} pages written, {result.pages_kept} kept"
+    if result.files_written is not None:
+        pages = f"; {result.files_written} files written, {result.files_kept} kept"
     click.echo(
-        f"{result.board} now runs {result.model} from {place}: {result.model_bytes} bytes of model, "
+        f"{result.board} now runs {result.model} from {result.memory}: {result.model_bytes} bytes of model, "
         f"{result.runtime_bytes} of runtime{pages}."
     )
 
@@ -165,15 +207,18 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     if result.tpa_bytes is not None:
         click.echo(f"TPA {result.tpa_bytes} B (model {result.model_bytes} B), {result.stack_bytes} B of stack in it")
     else:
+        where = "beside it" if isinstance(known, Offload) else "in it"
         click.echo(
-            f"flash {result.flash_bytes} B (model {result.model_bytes} B), SRAM {result.sram_bytes} B "
+            f"flash {result.flash_bytes} B (model {result.model_bytes} B {where}), SRAM {result.sram_bytes} B "
             f"and {result.stack_bytes} B of stack"
         )
     if energy:
+        part = f" ({energy.part_uj_per_reply:.0f} of it the card's or chip's)" if energy.part_uj_per_reply else ""
+        lives = ", ".join(f"{name} {days / 365:.1f} years" for name, days in energy.battery_days.items())
         click.echo(
             f"energy, estimated from cycles and datasheet currents: {energy.uj_per_char:.1f} uJ per character, "
-            f"{energy.uj_per_reply:.0f} uJ per reply; at {energy.replies_per_day} replies a day "
-            + ", ".join(f"{name} {days / 365:.1f} years" for name, days in energy.battery_days.items())
+            f"{energy.uj_per_reply:.0f} uJ per reply{part}"
+            + (f"; at {energy.replies_per_day} replies a day {lives}" if lives else "")
         )
 
 
@@ -183,8 +228,12 @@ def _number(value: float | None, digits: int) -> str:
 
 def _speak(board: Device, query: str) -> Reply:
     """Print the reply while it is made."""
-    for character in board.stream(query):
-        click.echo(character, nl=False)
+    bar = ThinkingBar()
+    try:
+        for character in board.stream(query, progress=bar.show):
+            bar.say(character)
+    finally:
+        bar.clear()
     click.echo()
     if board.last is None:
         raise LinkError("The reply ended early; ask again.")
@@ -216,6 +265,7 @@ def _reply_json(reply: Reply, board: Device) -> dict[str, object]:
         "passes": reply.passes,
         "digest": f"{reply.digest:04x}",
         "digest_checked": reply.digest_checked,
+        "stopped": reply.stopped,
         "cycles_per_char": reply.cycles_per_char,
         "ms_per_char": reply.ms_per_char,
         "board": reply.board,

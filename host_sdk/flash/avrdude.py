@@ -17,6 +17,8 @@ from host_sdk.errors import LinkError, MissingError, UsageError
 from host_sdk.flash.memory import ERASED, Memory
 from host_sdk.flash.upload import UploadResult, check_fits
 
+PROGRAMMERS = ("stk500", "avrdude")
+"""Our own client of the bootloader, and this one."""
 AVRDUDE_TIMEOUT_S = 120.0
 """Full flash at 57600 takes 15 s; avrdude's own retries against a silent board take 40 s."""
 

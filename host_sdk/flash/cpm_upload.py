@@ -9,7 +9,8 @@ from dataclasses import replace
 from host_sdk.boards import Cpm
 from host_sdk.errors import BoardError
 from host_sdk.flash.cpm_files import disk_name
-from host_sdk.flash.deploy import FlashResult, fitted_cpm
+from host_sdk.flash.fit import fitted_cpm
+from host_sdk.flash.result import FlashResult
 from host_sdk.flash.upload import Progress
 from host_sdk.link.messages import Hello
 from host_sdk.link.session import Session
@@ -43,6 +44,7 @@ def send_model(
         model=model.name,
         model_crc=model.crc,
         model_bytes=len(image.data),
+        memory="disk",
         runtime_bytes=info.runtime_bytes,
         runtime_build=hello.build,
         pages_written=None,

@@ -6,27 +6,13 @@ import time
 import zlib
 
 from host_sdk.boards import Avr
-from host_sdk.errors import FitError
-from host_sdk.flash.deploy import FlashResult
+from host_sdk.flash.fit import fitted_eeprom
+from host_sdk.flash.result import FlashResult
 from host_sdk.flash.upload import Progress
 from host_sdk.link.messages import Hello
 from host_sdk.link.session import Session
 from host_sdk.model.model import Model
-from host_sdk.pack.bits import pack_bits
-from host_sdk.pack.header import Image
 from host_sdk.spec.protocol import Slot
-
-
-def fitted_eeprom(model: Model, board: Avr) -> Image:
-    """The model packed in bits; FitError with the numbers when the board's EEPROM has no room for it."""
-    image = pack_bits(model)
-    excess = len(image.data) - board.eeprom_bytes
-    if excess > 0:
-        raise FitError(
-            f"The model {model.name!r} takes {len(image.data)} bytes packed for EEPROM; {board.title} has "
-            f"{board.eeprom_bytes}, {excess} too few. Train it sparser, ternary, with fewer buckets, or use the flash."
-        )
-    return image
 
 
 def store(session: Session, hello: Hello, board: Avr, model: Model, progress: Progress | None = None) -> FlashResult:
@@ -39,6 +25,7 @@ def store(session: Session, hello: Hello, board: Avr, model: Model, progress: Pr
         model=model.name,
         model_crc=image.model_crc,
         model_bytes=len(image.data),
+        memory="eeprom",
         runtime_bytes=session.info().runtime_bytes,
         runtime_build=hello.build,
         pages_written=0,

@@ -71,7 +71,7 @@ def read_identity(client: Stk500) -> Identity:
 
 
 def parse_identity(start: bytes) -> Identity:
-    """The identity in the first 130 bytes of flash: behind the vectors IDENT, FACTS, ABI (spec/image.py)."""
+    """The identity in the first 134 bytes of flash: behind the vectors IDENT, FACTS, ABI (spec/image.py)."""
     if start.count(ERASED) == len(start):
         return Identity(Resident.BLANK)
     if not start.startswith(IDENT, IDENT_ADDRESS):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from struct import calcsize, unpack
 
 from host_sdk.boards import Avr
 from host_sdk.errors import FitError, MissingError
 from host_sdk.flash.memory import ERASED, Memory
 from host_sdk.model.crc import crc16
-from host_sdk.spec.image import BUILD_OFFSET, IDENT, IDENT_ADDRESS, MODEL_ADDRESS
+from host_sdk.spec.image import BUILD_OFFSET, FACTS, IDENT, IDENT_ADDRESS, MODEL_ADDRESS, PLACE
 
 _BUILD_ADDRESS = IDENT_ADDRESS + len(IDENT) + BUILD_OFFSET
 
@@ -38,7 +39,7 @@ def shipped_runtime(board: Avr) -> Runtime:
 
 def stamp(memory: Memory) -> Memory:
     """The runtime with its build number: CRC-16 of all its other bytes. FitError when it reaches the model."""
-    if max(memory.cells) >= MODEL_ADDRESS:
+    if _model_address(memory) and max(memory.cells) >= MODEL_ADDRESS:
         raise FitError(
             f"The runtime ends at 0x{max(memory.cells):04X}, behind the model's address 0x{MODEL_ADDRESS:04X}."
         )
@@ -46,6 +47,14 @@ def stamp(memory: Memory) -> Memory:
     build = crc16(b"".join(blank.pages.values())).to_bytes(2, "little")
     stamped = {**memory.cells, _BUILD_ADDRESS: build[0], _BUILD_ADDRESS + 1: build[1]}
     return Memory(stamped, memory.page_bytes)
+
+
+def _model_address(memory: Memory) -> int:
+    """Of the model in flash; 0 when it lies on a card or a chip."""
+    at = IDENT_ADDRESS + len(IDENT) + calcsize(FACTS)
+    place = bytes(memory.cells.get(at + i, ERASED) for i in range(calcsize(PLACE)))
+    address: int = unpack(PLACE, place)[1]
+    return address
 
 
 def _build(memory: Memory) -> int:

@@ -10,7 +10,8 @@ from host_sdk.spec.protocol import FRAME_ESCAPE, FRAME_FLAG, FRAME_HIGH, FRAME_X
 
 _LONGEST = 2048
 """More raw bytes than any frame has: what is longer is noise."""
-_RESERVED = frozenset({*range(0x20), FRAME_FLAG, FRAME_ESCAPE, FRAME_HIGH, 0x7F})
+_OWN = frozenset({FRAME_FLAG, FRAME_ESCAPE, FRAME_HIGH})
+_RESERVED = frozenset({*range(0x20), *_OWN, 0x7F})
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,12 @@ class Frame:
     payload: bytes = b""
 
 
-def encode(frame: Frame, seven_bit: bool = False) -> bytes:
-    """The bytes on the line. On a 7-bit line a prefix stands before every byte with bit 7 set."""
+def encode(frame: Frame, seven_bit: bool = False, clean: bool = False) -> bytes:
+    """The bytes on the line. On a 7-bit line a prefix stands before every byte with bit 7 set.
+
+    On a clean line nobody takes a control character for a command: only the frame's own bytes are escaped.
+    """
+    reserved = _OWN if clean else _RESERVED
     body = bytes((frame.type, frame.seq)) + frame.payload
     body += crc16(body).to_bytes(2, "little")
     line = bytearray((FRAME_FLAG,))
@@ -31,7 +36,7 @@ def encode(frame: Frame, seven_bit: bool = False) -> bytes:
         if seven_bit and byte & 0x80:
             line.append(FRAME_HIGH)
             byte &= 0x7F
-        if byte in _RESERVED:
+        if byte in reserved:
             line += bytes((FRAME_ESCAPE, byte ^ FRAME_XOR))
         else:
             line.append(byte)

@@ -9,15 +9,17 @@ from typing import Any
 from host_sdk.errors import BoardError, LinkError
 from host_sdk.spec.cpm import ORIGIN as TPA_ORIGIN
 from host_sdk.spec.image import FACTS
-from host_sdk.spec.protocol import REVISION, HelloFlag, Status
+from host_sdk.spec.protocol import REVISION, Fault, HelloFlag, Status
 
 _HELLO = struct.Struct(FACTS + "B")  # and the model's status
 _HELLO_MODEL = struct.Struct("<BI")  # longest query, CRC; the name follows
-_INFO = struct.Struct("<BIIHHBHHIB")
+_INFO = struct.Struct("<BIIHHBIHIB")
 _INFO_TOP = struct.Struct("<H")  # CP/M: the address behind all that runtime and model use
 _END = struct.Struct("<BBBHIIII")
 _ACK = struct.Struct("<BH")
 
+NO_SECOND_PLACE = 1
+"""Value beside UNSUPPORTED in the answer to BEGIN."""
 _SENTENCES = {
     Status.NO_MODEL: "The board has no model; flash one with `ulm flash`.",
     Status.BAD_MODEL: "The model on the board is damaged; flash it again with `ulm flash`.",
@@ -32,6 +34,29 @@ _SENTENCES = {
     Status.BUSY: "The board is busy; try again.",
     Status.MEDIUM: "The board cannot read or write its disk, card or memory chip; it may be full: check it.",
 }
+_MAKE_A_CARD = "write a card image on it with `ulm pack MODEL.ulm --for sd -o card.img` (docs/streaming.md)"
+_FAULTS = {
+    Fault.NO_CARD: "There is no card in the board's socket; put in the card with the model.",
+    Fault.CARD_SILENT: "The board's card does not answer; push it in firmly, check its wires, or try another card.",
+    Fault.READ: "The board's card or chip gives wrong data; check the wires, or try another one.",
+    Fault.WRITE: "The board's card or chip could not be written; the old model stays. Check it and upload again.",
+    Fault.NOT_FAT: "The board's card has neither a FAT16 or FAT32 file system nor a model at its start; "
+    f"{_MAKE_A_CARD}.",
+    Fault.EXFAT: f"The board's card is formatted with exFAT; format it with FAT32, or {_MAKE_A_CARD}.",
+    Fault.FRAGMENTED: "The model file lies in several pieces on the board's card; format the card with FAT32, "
+    f"copy the file on it first, or {_MAKE_A_CARD}.",
+    Fault.NO_FILE: "There is no model in the root directory of the board's card; copy a file made with "
+    "`ulm pack MODEL.ulm --for sd -o MODEL.ULB` on it.",
+    Fault.NO_CHIP: "No flash chip answers on the board's SPI pins; check its wires and its supply (docs/hardware.md).",
+    Fault.CHIP_UNKNOWN: "The chip on the board's SPI pins is no flash chip of the W25Q family of up to 16 MB; "
+    "use one of those (docs/hardware.md).",
+    Fault.PROTECTED: "The board's card or chip keeps nothing that is written: it is write-protected or worn out; "
+    "the old model stays. Use another one.",
+}
+_ONE_PLACE = (
+    "The board's card has one place for a model, which is in use; for uploads it needs two files of equal size: "
+    f"{_MAKE_A_CARD}."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +74,7 @@ class Hello:
     board: str
     model: str  # its name; "" without one
     model_crc: int | None
+    fault: int = 0  # beside the status MEDIUM: protocol.Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +114,12 @@ def parse_hello(payload: bytes) -> Hello:
         older = "update host_sdk" if payload[0] > REVISION else "update the board's runtime with `ulm flash`"
         raise BoardError(f"The board speaks protocol revision {payload[0]}, this program revision {REVISION}; {older}.")
     revision, flags, max_payload, build, spec_sum, clock_hz, board, status = _unpack(_HELLO, payload)
-    max_query, crc, name = 0, None, b""
+    max_query, crc, name, fault = 0, None, b"", 0
     if status == Status.OK:
         max_query, crc = _unpack(_HELLO_MODEL, payload[_HELLO.size :])
         name = payload[_HELLO.size + _HELLO_MODEL.size :]
+    elif status == Status.MEDIUM and len(payload) > _HELLO.size:
+        fault = payload[_HELLO.size]
     return Hello(
         revision,
         HelloFlag(flags),
@@ -104,6 +132,7 @@ def parse_hello(payload: bytes) -> Hello:
         board.rstrip(b"\0").decode("ascii", "replace"),
         name.decode("ascii", "replace"),
         crc,
+        fault,
     )
 
 
@@ -129,6 +158,10 @@ def parse_ack(payload: bytes) -> tuple[int, int]:
 
 def refusal(status: int, value: int = 0) -> BoardError:
     """What a status other than OK means, as an exception."""
+    if status == Status.MEDIUM and value in _FAULTS:
+        return BoardError(_FAULTS[Fault(value)])
+    if status == Status.UNSUPPORTED and value == NO_SECOND_PLACE:
+        return BoardError(_ONE_PLACE)
     try:
         sentence = _SENTENCES[Status(status)]
     except (KeyError, ValueError):

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from host_sdk.errors import LinkError
 from host_sdk.link import messages
-from host_sdk.link.frame import Decoder, Frame, encode
-from host_sdk.spec.protocol import SEQ_FIRST, SEQ_LAST, ChatFlag, HelloFlag, Op, Status
+from host_sdk.link.frame import Frame
+from host_sdk.link.wire import Line, Wire
+from host_sdk.spec.protocol import ChatFlag, HelloFlag, Op, Status
 
 HELLO_TIMEOUT_S = 2.5
 """A board that was reset by opening its port is silent for up to 1.4 s in its bootloader."""
@@ -30,26 +31,9 @@ SLOW_PROOFS = 2
 """So many of them must be answered, and none without gaps, before the gaps stay."""
 MAX_NAME = 15
 """Characters of a model's name in BEGIN."""
-WAKE_S = 0.02
-"""From the wake byte to the first frame: a crystal needs 16K clocks after power-down, 2 ms at 8 MHz."""
-_WAKE = b"\xff"
-"""Almost only idle level, so that a chip whose clock starts in the middle of it receives nothing."""
-
-
-class Line(Protocol):
-    """The part of pyserial's Serial that a session needs. `read` returns after its time-out, b"" when silent."""
-
-    timeout: float | None
-
-    def read(self, size: int = 1, /) -> bytes:
-        """Up to `size` bytes."""
-
-    def write(self, data: bytes, /) -> int | None:
-        """Send bytes."""
-
-    @property
-    def in_waiting(self) -> int:
-        """Bytes that can be read at once."""
+BEGIN_UNIT = 512
+"""Bytes that one unit of BEGIN's answer stands for."""
+_PROGRESS = struct.Struct("<BII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,30 +63,25 @@ class Progress:
 
 
 Event = Text | Outputs | Progress | messages.End
+Busy = Callable[[int, int], None]
+"""Told of a board's own work: done, of total."""
 
 
-class Session:
-    """Speaks frames over one open line."""
+class Session(Wire):
+    """Requests and answers over one open line."""
 
     def __init__(self, line: Line, trace: Callable[[str, bytes], None] | None = None) -> None:
-        self._line = line
-        self.trace = trace
-        self._decoder = Decoder()
-        self._seq = SEQ_FIRST
-        self._chat_seq: int | None = None  # of the last CHAT
-        self._seven_bit = False
+        super().__init__(line, trace)
         self._half_duplex = False
+        self._window = 1
         self._stopping = False
-        self._gap_s = 0.0
         self._max_payload = 64
-        self._frames: list[Frame] = []
-        self._asleep = False
 
     def hello(self, timeout_s: float = HELLO_TIMEOUT_S) -> messages.Hello | None:
         """Ask until somebody answers; None when nobody does."""
         deadline = time.monotonic() + timeout_s
         self._frames.clear()
-        self._seven_bit = True  # until the board says otherwise; every board understands it
+        self._seven_bit, self._clean = True, False  # until the board says otherwise; every board understands it
         asked: dict[int, float] = {}  # a slow line may answer the last but one
         slow = 0
         for number in count(1):
@@ -121,7 +100,9 @@ class Session:
                 if self._gap_s and slow < SLOW_PROOFS:
                     break  # it may only just have become ready: ask again
                 self._seven_bit = HelloFlag.SEVEN_BIT in hello.flags
+                self._clean = HelloFlag.CLEAN in hello.flags
                 self._half_duplex = HelloFlag.HALF_DUPLEX in hello.flags
+                self._window = 2 if HelloFlag.WINDOW in hello.flags else 1
                 self._max_payload = hello.max_payload
                 return hello
         self._gap_s = 0.0
@@ -185,12 +166,8 @@ class Session:
             elif frame.type == Op.LOGITS and len(frame.payload) > 2:
                 values = np.frombuffer(frame.payload[2 : len(frame.payload) & ~1], "<i2").astype(np.int16)
                 yield Outputs(frame.payload[0], frame.payload[1], values)
-            elif frame.type == Op.PROGRESS and len(frame.payload) >= 9:
-                yield Progress(
-                    frame.payload[0],
-                    int.from_bytes(frame.payload[1:5], "little"),
-                    int.from_bytes(frame.payload[5:9], "little"),
-                )
+            elif frame.type == Op.PROGRESS and (work := _progress(frame)):
+                yield work
             elif frame.type == Op.END:
                 end = messages.parse_end(frame.payload)
                 if end.status not in (Status.OK, Status.STOPPED):
@@ -203,33 +180,78 @@ class Session:
                     raise LinkError("The line loses characters of the reply again and again. Check the cable.")
                 self._send(Op.CHAT, payload, seq)
 
-    def begin(self, slot: int, length: int, crc32: int = 0, name: str = "") -> int:
+    def begin(self, slot: int, length: int, crc32: int = 0, name: str = "", busy: Busy | None = None) -> int:
         """Begin an upload, or with the length 0 clear the slot; the bytes that the board has of this upload already."""
         sizes = length.to_bytes(4, "little") + crc32.to_bytes(4, "little")
-        return self._command(Op.BEGIN, bytes((slot,)) + sizes + name.encode("ascii", "replace")[:MAX_NAME]) * 64
+        request = bytes((slot,)) + sizes + name.encode("ascii", "replace")[:MAX_NAME]
+        return self._command(Op.BEGIN, request, busy) * BEGIN_UNIT
 
-    def upload(self, slot: int, data: bytes, crc32: int, name: str, progress: Callable[[int, int], None]) -> None:
+    def upload(
+        self,
+        slot: int,
+        data: bytes,
+        crc32: int,
+        name: str,
+        progress: Callable[[int, int], None],
+        busy: Busy | None = None,
+    ) -> None:
         """Store a packed model on the running board under a name; until the commit its old model stays.
 
-        BEGIN answers with the bytes (in units of 64) it already has of the same upload, so that a cut one resumes.
+        BEGIN answers with the bytes (in units of 512) it already has of the same upload, so that a cut one resumes.
+        `progress` is told the bytes that are there, of all, `busy` of the board's own work before and after.
         """
-        position = min(self.begin(slot, len(data), crc32, name), len(data))
+        position = min(self.begin(slot, len(data), crc32, name, busy), len(data))
+        progress(position, len(data))
         room = (self._max_payload - 4) & ~3
+        if self._window > 1:
+            self._send_window(data, position, room, progress)
+            position = len(data)
         while position < len(data):
             part = data[position : position + room]
             self._command(Op.DATA, position.to_bytes(4, "little") + part)
             position += len(part)
             progress(position, len(data))
-        self._command(Op.COMMIT, crc32.to_bytes(4, "little"))
+        self._command(Op.COMMIT, crc32.to_bytes(4, "little"), busy)
 
-    def _command(self, op: Op, payload: bytes) -> int:
+    def _send_window(self, data: bytes, stored: int, room: int, progress: Callable[[int, int], None]) -> None:
+        """All DATA from `stored` on, several requests being on the way; behind a lost one all are sent again."""
+        sent, tries = stored, 0
+        waiting: dict[int, int] = {}  # sequence number -> end of its bytes
+        deadline = time.monotonic() + ANSWER_TIMEOUT_S
+        while stored < len(data):
+            while len(waiting) < self._window and sent < len(data):
+                part = data[sent : sent + room]
+                seq = self._send(Op.DATA, sent.to_bytes(4, "little") + part)
+                sent += len(part)
+                waiting[seq] = sent
+            frame = self._receive(deadline - time.monotonic())
+            if frame and frame.type == Op.PROGRESS:
+                deadline = time.monotonic() + ANSWER_TIMEOUT_S
+            if frame and (frame.type != Op.ACK or frame.seq not in waiting):
+                continue
+            deadline = time.monotonic() + ANSWER_TIMEOUT_S
+            status, value = messages.parse_ack(frame.payload) if frame else (Status.BAD_ORDER, 0)
+            if frame and status == Status.OK:
+                stored, tries = waiting[frame.seq], 0
+                waiting = {seq: end for seq, end in waiting.items() if end > stored}
+                progress(stored, len(data))
+            elif status == Status.BAD_ORDER:  # a request was lost
+                tries += 1
+                if tries == TRIES:
+                    raise messages.refusal(status) if frame else self._mute(Op.DATA)
+                sent = stored
+                waiting.clear()
+            else:
+                raise messages.refusal(status, value)
+
+    def _command(self, op: Op, payload: bytes, busy: Busy | None = None) -> int:
         """A request that is only acknowledged; the value that the board returned with it."""
-        status, value = messages.parse_ack(self._request(op, payload, Op.ACK))
+        status, value = messages.parse_ack(self._request(op, payload, Op.ACK, busy))
         if status != Status.OK:
             raise messages.refusal(status, value)
         return value
 
-    def _request(self, op: Op, payload: bytes, answer: Op) -> bytes:
+    def _request(self, op: Op, payload: bytes, answer: Op, busy: Busy | None = None) -> bytes:
         seq: int | None = None
         for _ in range(TRIES):
             seq = self._send(op, payload, seq)
@@ -244,54 +266,19 @@ class Session:
                     return frame.payload
                 if frame.type == Op.PROGRESS:
                     deadline = time.monotonic() + ANSWER_TIMEOUT_S
+                    if busy and (work := _progress(frame)):
+                        busy(work.done, work.total)
                 if frame.type == Op.ACK:
                     raise messages.refusal(*messages.parse_ack(frame.payload))
-        raise LinkError(
+        raise self._mute(op)
+
+    def _mute(self, op: Op) -> LinkError:
+        return LinkError(
             f"The board stopped answering ({op.name}, {TRIES} tries). Check the cable and open the port again."
         )
 
-    def _send(self, op: Op, payload: bytes = b"", seq: int | None = None) -> int:
-        if seq is None:
-            # Not that of the last CHAT, which the board would take for the same question.
-            seq = self._seq if self._seq != self._chat_seq else _after(self._seq)
-            self._seq = _after(seq)
-        data = encode(Frame(op, seq, payload), self._seven_bit)
-        if self._asleep:
-            self._write(_WAKE)
-            time.sleep(WAKE_S)
-            self._asleep = False
-        self._write(data)
-        return seq
 
-    def _write(self, data: bytes) -> None:
-        if self.trace:
-            self.trace("host", data)
-        try:
-            if self._gap_s:
-                for byte in data:
-                    self._line.write(bytes((byte,)))
-                    time.sleep(self._gap_s)
-            else:
-                self._line.write(data)
-        except OSError as error:
-            raise LinkError(f"The port went away while sending ({error}). Plug the board in again.") from None
-
-    def _receive(self, timeout_s: float) -> Frame | None:
-        deadline = time.monotonic() + timeout_s
-        while not self._frames:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                return None
-            try:
-                self._line.timeout = left
-                data = self._line.read(max(1, self._line.in_waiting))
-            except OSError as error:
-                raise LinkError(f"The port went away while reading ({error}). Plug the board in again.") from None
-            if data and self.trace:
-                self.trace("board", data)
-            self._frames.extend(self._decoder.feed(data))
-        return self._frames.pop(0)
-
-
-def _after(seq: int) -> int:
-    return SEQ_FIRST if seq == SEQ_LAST else seq + 1
+def _progress(frame: Frame) -> Progress | None:
+    if len(frame.payload) < _PROGRESS.size:
+        return None
+    return Progress(*_PROGRESS.unpack_from(frame.payload))

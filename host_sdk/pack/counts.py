@@ -42,7 +42,7 @@ class Counts:
     @classmethod
     def of(cls, first: Layer, model: Model) -> Counts:
         """The faster way for a first layer in packing order if it takes queries of GOOD_QUERY characters."""
-        ways = [cls._counted(first, model), cls._summed(first, model)]
+        ways = [cls._counted(first, model), cls.summed(first, model)]
         if len(model.layers) < 2 or ways[0].max_query < min(GOOD_QUERY, ways[1].max_query):
             return ways[1]
         return ways[0]
@@ -68,7 +68,8 @@ class Counts:
         return cls(threshold, rest, zero, floor, min(MAX_QUERY, model.features.longest(int(longest.min()))))
 
     @classmethod
-    def _summed(cls, first: Layer, model: Model) -> Counts:
+    def summed(cls, first: Layer, model: Model) -> Counts:
+        """Only the query's share in bytes: its count + SUMS_ZERO, cut at 0 from below."""
         bias = first.bias.astype(np.int64)
         query, context = np.hsplit(first.weights.astype(np.int64), [model.query_buckets])
         grams = context_grams(model.context_length)

@@ -69,14 +69,22 @@ class Texts:
                 f"The model chooses among {model.classes} replies; the runtime counts at most {spec.MAX_CLASSES}. "
                 "Train it with fewer distinct replies."
             )
-        name = model.name.encode("ascii", "replace")[:15] + b"\0"
-        charset = model.charset.encode("ascii")
-        replies = b"".join(
-            bytes([reply.action]) + reply.text.encode("ascii").replace(b"{}", bytes([spec.VALUE_MARK])) + b"\0"
-            for reply in model.replies
-        )
+        name, charset, replies = name_bytes(model), model.charset.encode("ascii"), reply_bytes(model)
         at = spec.HEADER_BYTES
         return cls(name + charset + replies, at, at + len(name), at + len(name) + len(charset))
+
+
+def name_bytes(model: Model) -> bytes:
+    """The name that boards show, NUL-terminated."""
+    return model.name.encode("ascii", "replace")[:15] + b"\0"
+
+
+def reply_bytes(model: Model) -> bytes:
+    """All replies: action, text with VALUE_MARK for `{}`, NUL."""
+    return b"".join(
+        bytes([reply.action]) + reply.text.encode("ascii").replace(b"{}", bytes([spec.VALUE_MARK])) + b"\0"
+        for reply in model.replies
+    )
 
 
 def assemble(model: Model, texts: Texts, tape: bytes, fields: Mapping[str, int]) -> bytes:

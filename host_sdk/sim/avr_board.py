@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple
 
-from host_sdk.boards import Avr
+from host_sdk.boards import Avr, Offload
 from host_sdk.errors import FileError, UsageError
+from host_sdk.sim.board import VirtualBoard, check_pace
 from host_sdk.sim.bootloader import bootloader_image
+from host_sdk.sim.part import ALARMS, FAULTS, Part, check_card, usual_part
 from host_sdk.sim.process import Lock, Process
 from host_sdk.sim.runner import runner_path
-
-PACES = ("real", "fast", "warp")
 
 _ERASED = b"\xff"
 _STATES = ("low", "high", "input")
@@ -38,6 +37,18 @@ class Counters:
     resets: int  # of any cause, power-on included
     illegal_wakes: int  # wakes from power-down that silicon would have slept through
     wild: int  # accesses outside memory
+    spi_bytes: int  # transfers
+    spi_early: int  # reads of SPDR during a transfer
+    spi_collisions: int  # writes of SPDR that were lost, or went out as 0
+    part_powered: int  # cycles in which the part on the SPI bus had its supply; of those:
+    part_active: int  # selected and not writing
+    part_writing: int  # programming, erasing, writing
+    part_asleep: int  # in power-down
+    part_backfed: int  # cycles in which it had no supply, but current through its chip select, driven high
+    part_reads: int  # read commands of a flash chip, blocks of a card
+    part_writes: int  # pages, blocks
+    part_erases: int
+    part_ignored: int  # commands that it did not obey
 
 
 class Pin(NamedTuple):
@@ -62,21 +73,22 @@ class Marker(NamedTuple):
     value: int
 
 
-class AvrBoard:
+class AvrBoard(VirtualBoard):
     """A powered virtual board, with its serial port at `tty`.
 
     Its memories live in the folder `state` and outlast it. `blank` erases the flash below the boot section;
     the EEPROM stays. `pace` says how simulated time keeps to the wall clock: "real"; "warp", which computes
     at full speed and waits for the host in real time; or "fast", which does not wait at first. `hold` keeps
     the chip in reset until the first reset(). `reset_on_open` resets it when a program opens `tty`, as a
-    real board does, for programs that cannot reach reset() (Linux only).
+    real board does, for programs that cannot reach reset() (Linux only). `part` is on the SPI bus; a board
+    made for one has its usual part if none is given.
 
     PortError when another program has the board, MissingError when it cannot be built, FileError when its
     stored memories are damaged.
     """
 
-    tty: str  # path of the serial port
-    fresh: bool  # the folder held no board before
+    board: Avr
+    part: Part | None  # on its SPI bus
 
     def __init__(
         self,
@@ -87,35 +99,22 @@ class AvrBoard:
         pace: str = "warp",
         hold: bool = False,
         reset_on_open: bool = False,
+        part: Part | None = None,
     ) -> None:
-        if pace not in PACES:
-            raise UsageError(f"There is no pace {pace!r}; known paces: {', '.join(PACES)}.")
-        self.board = board
+        check_pace(pace)
+        self.board, self.clock_hz, self.state = board, board.clock_hz, state
         runner, bootloader = runner_path(), bootloader_image(board)
         with Lock(state, board.title) as lock:
             self.fresh = _prepare_memories(board, state, bootloader, blank)
             numbers = (board.clock_hz, board.bootloader.address, board.supply_mv, board.baud)
             words = [word for word, wanted in (("hold", hold), ("reset-on-open", reset_on_open)) if wanted]
-            command = [str(runner), str(state), *map(str, numbers), pace, *words]
+            if part is None and isinstance(board, Offload):
+                part = usual_part(board, state)
+            self.part = part
+            on_bus = part.words() if part else []
+            command = [str(runner), str(state), *map(str, numbers), pace, *words, *on_bus]
             self._process = Process(command, board.title, lock)
         self.tty = self._process.tty
-
-    def __enter__(self) -> AvrBoard:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int:
-        """The runner's process id."""
-        return self._process.pid
-
-    def reset(self) -> None:
-        """Pulls the reset line, as DTR does: the bootloader starts. LinkError when the runner is gone."""
-        self._process.ask("reset")
 
     def save(self) -> None:
         """Writes the memories to the state folder now. They are also saved after each burst of changes."""
@@ -123,8 +122,7 @@ class AvrBoard:
 
     def counters(self) -> Counters:
         """What the board has counted so far."""
-        pairs = (word.split("=") for word in self._process.ask("counters").split())
-        return Counters(**{name: int(value) for name, value in pairs})
+        return self._ask_counters(Counters)
 
     def forget_stack(self) -> None:
         """Starts the search for the lowest stack pointer anew, from where the stack is now."""
@@ -167,9 +165,42 @@ class AvrBoard:
         """Bytes of the EEPROM as they are now."""
         return bytes.fromhex(self._process.ask(f"eeprom {address} {length}"))
 
-    def close(self) -> None:
-        """Saves the memories and switches the board off. Closing twice does nothing."""
-        self._process.close()
+    def insert_card(self, file: Path) -> None:
+        """Puts a card into the socket while the board runs. FileError when the image cannot be a card."""
+        self._ask_part(f"insert {check_card(file)}")
+
+    def remove_card(self) -> None:
+        """Pulls the card out, whatever it is doing; a block that it was writing is left half written."""
+        self._ask_part("remove")
+
+    def fault(self, name: str | None, block: int = 0) -> None:
+        """Makes the part fail from now on; None heals it.
+
+        "silent": it answers nothing. "busy": it is never ready again. "read", "write": this block of 512 bytes
+        cannot be read (cards only) or written. "flip": reading this block gives one wrong bit.
+        """
+        if name is not None and name not in FAULTS:
+            raise UsageError(f"There is no fault {name!r}; known: {', '.join(FAULTS)}.")
+        self._ask_part(f"fault {name or 'none'} {block}")
+
+    def after_bytes(self, count: int, action: str) -> None:
+        """What happens as soon as `count` more bytes went over SPI; 0 calls it off. Only one can be waiting.
+
+        "remove": the card is pulled out. "reset": the supply goes and comes back, of chip and part.
+        """
+        if action not in ALARMS:
+            raise UsageError(f"There is no action {action!r}; known: {', '.join(ALARMS)}.")
+        self._ask_part(f"alarm {action} {count}")
+
+    def wear(self) -> dict[int, int]:
+        """How often each unit was erased (sectors of 4096 bytes) or written (blocks of a card), since switching on."""
+        pairs = (word.split(":") for word in self._process.ask("wear").split())
+        return {int(unit): int(count) for unit, count in pairs}
+
+    def _ask_part(self, command: str) -> None:
+        if self.part is None:
+            raise UsageError(f"This {self.board.title} has nothing on its SPI bus; start it with part=SdCard(...).")
+        self._process.ask(command)
 
     def _set_millivolts(self, name: str, millivolts: int) -> None:
         if not 0 <= millivolts <= _HIGHEST_MV:

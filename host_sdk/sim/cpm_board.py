@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 
 from host_sdk.boards import Cpm
 from host_sdk.errors import MissingError, PortError, UsageError
+from host_sdk.sim.board import VirtualBoard, check_pace
 from host_sdk.sim.process import Lock, Process
 from host_sdk.spec.cpm import IDENT_ADDRESS, ORIGIN
 from host_sdk.spec.image import IDENT
 
-PACES = ("real", "fast", "warp")
 PROGRAM = "ULM.COM"
 AUTORUN = "autorun"
 """In the state folder: the command line at power-on."""
@@ -56,7 +55,7 @@ class Lap:
     passes: tuple[int, ...]
 
 
-class CpmBoard:
+class CpmBoard(VirtualBoard):
     """A powered virtual machine, with its console's serial port at `tty`.
 
     Its disk is the folder `disk` in the folder `state` and outlasts it; ULM.COM is put there, or brought up to date.
@@ -65,15 +64,13 @@ class CpmBoard:
     PortError when another program has the machine, MissingError without the package z80.
     """
 
-    tty: str  # path of the serial port
-    fresh: bool  # the folder held no machine before
+    board: Cpm
 
     def __init__(
         self, board: Cpm, state: Path, *, blank: bool = False, pace: str = "warp", options: Options | None = None
     ) -> None:
         options = options or Options()
-        if pace not in PACES:
-            raise UsageError(f"There is no pace {pace!r}; known paces: {', '.join(PACES)}.")
+        check_pace(pace)
         if find_spec("z80") is None:
             raise MissingError("A virtual CP/M machine needs the package z80: pip install 'micro-lm[sim]'")
         self.board = board
@@ -99,23 +96,6 @@ class CpmBoard:
             self._process = Process([sys.executable, "-m", "host_sdk.sim.cpm", *words], board.title, lock)
         self.tty = self._process.tty
 
-    def __enter__(self) -> CpmBoard:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    @property
-    def pid(self) -> int:
-        """The process id of the machine."""
-        return self._process.pid
-
-    def reset(self) -> None:
-        """A cold start."""
-        self._process.ask("reset")
-
     def run_at_start(self, name: str) -> None:
         """Let power-on start the runtime with this model, as an owner would patch it into CP/M."""
         (self.state / AUTORUN).write_text(f"{PROGRAM.partition('.')[0]} {name}", "ascii")
@@ -127,8 +107,7 @@ class CpmBoard:
 
     def counters(self) -> CpmCounters:
         """What the machine has counted so far."""
-        pairs = (word.split("=") for word in self._process.ask("counters").split())
-        return CpmCounters(**{name: int(value) for name, value in pairs})
+        return self._ask_counters(CpmCounters)
 
     def laps(self) -> list[Lap]:
         """The replies since the last call; empty when a program runs that is not the shipped runtime."""
@@ -142,10 +121,6 @@ class CpmBoard:
     def memory(self, address: int, length: int) -> bytes:
         """Bytes of memory as they are now."""
         return bytes.fromhex(self._process.ask(f"memory {address} {length}"))
-
-    def close(self) -> None:
-        """Switch the machine off; its disk is kept. Closing twice does nothing."""
-        self._process.close()
 
     def _prepare(self, runtime: Path, blank: bool) -> None:
         try:

@@ -16,11 +16,14 @@ IDENT_ADDRESS = 0x68
 """Flash byte address of the runtime's identity, right behind the 26 interrupt vectors."""
 IDENT = b"ULMR"
 """The identity is this mark, then FACTS, then the image ABI (u8)."""
-FACTS = "<BBBHHI9s"
+FACTS = "<BBBHHI13s"
 """struct layout: protocol revision, HELLO flags, payload bytes, build, spec sum, clock in Hz, board name.
 HELLO begins with the same bytes."""
 BUILD_OFFSET = 3
 """Of the build number inside FACTS. It is a checksum of the runtime, stamped in when a hex file is shipped."""
+
+PLACE = "<BI"
+"""struct layout of what follows FACTS in a runtime, and begins INFO: ABI, address of the model; 0: not in flash."""
 
 # Header fields: (name, byte offset, size in bytes).
 HEADER = (

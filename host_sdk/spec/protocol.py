@@ -63,6 +63,24 @@ class Status(IntEnum):
     MEDIUM = 13
 
 
+class Fault(IntEnum):
+    """What is wrong with a card or chip, beside Status.MEDIUM: in HELLO behind the status, in an ACK as its value."""
+
+    NO_CARD = 1
+    CARD_SILENT = 2
+    """It does not answer in time, or was pulled out."""
+    READ = 3
+    WRITE = 4
+    NOT_FAT = 5
+    EXFAT = 6
+    FRAGMENTED = 7
+    NO_FILE = 8
+    NO_CHIP = 9
+    CHIP_UNKNOWN = 10
+    PROTECTED = 11
+    """It refuses to be written: worn out, or write-protected."""
+
+
 class HelloFlag(IntFlag):
     """Properties of the line and the runtime, announced in HELLO."""
 
@@ -72,6 +90,10 @@ class HelloFlag(IntFlag):
     """The counters in END are CPU cycles; without it they are all zero."""
     UPLOAD = 8
     """BEGIN, DATA and COMMIT are understood."""
+    CLEAN = 16
+    """Nothing eats control characters on the way to the board: only 7Ch to 7Eh need an escape there."""
+    WINDOW = 32
+    """Two DATA requests may be on the way at once."""
 
 
 class ChatFlag(IntFlag):

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from host_sdk.boards import BOARDS, Avr, Board, Cpm, board_named
+from host_sdk.boards import BOARDS, Avr, Board, Cpm, Medium, Offload, board_named
 from host_sdk.errors import FitError
 from host_sdk.model.model import Layer, Model
+from host_sdk.pack.card import LEAST_CAPACITY, MARKS_BYTES, RECORD_BYTES
 from host_sdk.pack.cpm import pack_cpm
 from host_sdk.pack.image import pack
+from host_sdk.pack.stream import pack_stream
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN
 from host_sdk.spec.image import MODEL_ADDRESS
 from host_sdk.train.blank import Blank
@@ -26,9 +28,7 @@ from host_sdk.train.recipe import Recipe
 _DENSITY = 0.28
 """Share of weights that are not zero after a training without a target, roughly."""
 _BYTES_PER_WEIGHT = 0.65
-"""Of one weight that is not zero, roughly."""
-_WEIGHTS_PER_PAIR = 20
-"""More would only learn the data by heart."""
+"""Of one weight that is not zero, roughly, where those that are zero take nothing."""
 _Shape = tuple[int, int, tuple[int, ...]]
 _SHAPES: Mapping[str, Sequence[_Shape]] = {
     "character": [
@@ -41,6 +41,13 @@ _SHAPES: Mapping[str, Sequence[_Shape]] = {
     ],
 }
 """Query buckets, context buckets and hidden widths, the largest first."""
+_WIDE_SHAPES: Mapping[str, Sequence[_Shape]] = {
+    "character": [(2048, 512, (512,)), (2048, 512, (256,)), (2048, 256, (128,)), *_SHAPES["character"]],
+    "reply": [(2048, 0, (512,)), (2048, 0, (256,)), (2048, 0, (128,)), *_SHAPES["reply"]],
+}
+"""Of boards that stream: the widest first layer whose sums have room in SRAM."""
+_CHIP_BYTES = 4 << 20
+"""Of the flash chip that modules carry most, a W25Q32."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,9 @@ class _Kind:
 
     room: Callable[[Any], int]  # of a board of this kind: bytes for a packed model
     packed: Callable[[Model], int]  # bytes of a packed model; FitError where the board cannot run it
+    shapes: Mapping[str, Sequence[_Shape]] = field(default_factory=lambda: _SHAPES)  # by head
+    weights_per_pair: int = 20  # more would only learn the data by heart
+    sparse: bool = True  # a weight that is zero takes nothing
 
 
 def _avr_room(board: Board) -> int:
@@ -61,9 +71,16 @@ def _cpm_room(board: Board) -> int:
     return ORIGIN + board.tpa_bytes - IMAGE_ADDRESS
 
 
+def _offload_room(board: Board) -> int:
+    """Of one slot of a card as `ulm pack` makes it, or of the usual chip."""
+    assert isinstance(board, Offload)
+    return LEAST_CAPACITY - RECORD_BYTES if board.medium is Medium.SD else _CHIP_BYTES // 2 - MARKS_BYTES
+
+
 _KINDS: Mapping[type, _Kind] = {
     Avr: _Kind(_avr_room, lambda model: len(pack(model).data)),
     Cpm: _Kind(_cpm_room, lambda model: len(pack_cpm(model).data)),
+    Offload: _Kind(_offload_room, lambda model: len(pack_stream(model).data), _WIDE_SHAPES, 200, sparse=False),
 }
 PLACES = tuple(BOARDS)
 """The names of boards that models can be trained for."""
@@ -85,40 +102,54 @@ def shaped(recipe: Recipe, pairs: Sequence[Pair], board: str) -> tuple[Recipe, s
 
     FitError when not even the texts have room.
     """
+    kind = _KINDS[type(board_named(board))]
     room = room_on(board)
-    most = _WEIGHTS_PER_PAIR * len(pairs)
+    most = kind.weights_per_pair * len(pairs)
+    refused: FitError | None = None
     fixed, limit = 0, ""
-    smallest = _SHAPES[recipe.head][-1]
-    for shape in _SHAPES[recipe.head]:
+    shapes = kind.shapes[recipe.head]
+    for shape in shapes:
         options = dict(zip(("query_buckets", "context_buckets", "hidden"), shape, strict=True))
-        tried = Recipe.from_dict(recipe.to_dict() | options | {"bytes": room, "board": board})
+        tried = Recipe.from_dict(recipe.to_dict() | options | {"bytes": room if kind.sparse else 0, "board": board})
         blank = Blank.of(pairs, tried)
-        model = blank.model(_zeros(tried, blank.classes))
-        fixed = packed_bytes(model, board)
+        model = blank.model(_zeros(tried, blank.classes, read=not kind.sparse))
+        try:
+            fixed = kind.packed(model)
+        except FitError as error:  # perhaps of its width
+            refused = error
+            continue
         weights = model.weight_count
-        expected = fixed + math.ceil(_BYTES_PER_WEIGHT * _DENSITY * weights)
+        expected = fixed + math.ceil(_BYTES_PER_WEIGHT * _DENSITY * weights) if kind.sparse else fixed
         if expected > room:
             continue
-        if weights > most and shape != smallest:
+        if weights > most and shape != shapes[-1]:
             limit = f" and that {len(pairs)} pairs can teach"
             continue
-        return tried, (
-            f"{board} has {room} bytes for a model; texts and tables of {model.shape} take {fixed} and its {weights} "
-            f"weights, mostly zeros, about {expected - fixed}: the largest shape that fits{limit}."
+        what = (
+            f"texts and tables of {model.shape} take {fixed} and its {weights} weights, mostly zeros, about "
+            f"{expected - fixed}"
+            if kind.sparse
+            else f"{model.shape} takes {fixed}, and its sums have room in SRAM"
         )
-    raise FitError(
+        return tried, f"{board} has {room} bytes for a model; {what}: the largest shape that fits{limit}."
+    raise refused or FitError(
         f"{board} has {room} bytes for a model, and the texts and tables of the smallest one take {fixed}. "
         "Train with fewer or shorter replies."
     )
 
 
-def _zeros(recipe: Recipe, classes: int) -> tuple[Layer, ...]:
-    """Layers of the recipe's shape in which every row counts and no weight but one per row is there."""
+def _zeros(recipe: Recipe, classes: int, read: bool) -> tuple[Layer, ...]:
+    """Layers of the recipe's shape in which every row counts and no weight but one per row is there.
+
+    With `read`, every row is read, too, so that none is dropped.
+    """
     columns = recipe.query_buckets + recipe.context_buckets
-    layers = []
+    layers: list[Layer] = []
     for rows in (*recipe.hidden, classes):
         weights = np.zeros((rows, columns), np.int8)
         weights[np.arange(rows), np.arange(rows) % columns] = 1
+        if layers and read:
+            weights[np.arange(columns) % rows, np.arange(columns)] = 1
         layers.append(Layer(weights, np.full(rows, 4, np.int16), recipe.weight_code, recipe.shift, recipe.saturate))
         columns = rows
     return tuple(layers)

@@ -216,7 +216,7 @@ def test_a_damaged_file(good: bytes, uno: str, tmp_path: Path) -> None:
 def test_a_missing_file_and_a_directory(uno: str, tmp_path: Path) -> None:
     assert "none.ulm: No such file" in sentence(ulm("flash", uno, tmp_path / "none.ulm"), FileError)
     assert "Is a directory" in sentence(ulm("flash", uno, tmp_path), FileError)
-    assert "Is a directory" in sentence(ulm("info", tmp_path), FileError)
+    assert "is a folder without model images" in sentence(ulm("info", tmp_path), FileError)
 
 
 def test_an_output_that_cannot_be_written(small_file: Path, tmp_path: Path) -> None:

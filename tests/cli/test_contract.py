@@ -13,7 +13,7 @@ import pytest
 
 from host_sdk.boards import BOARDS
 from host_sdk.conformance import Vector
-from host_sdk.flash.deploy import fitted
+from host_sdk.kinds import fitted
 from host_sdk.model.engine import run
 from host_sdk.model.library import SHIPPED
 from host_sdk.model.model import Model
@@ -23,18 +23,18 @@ from tests.conftest import Prepare, address_of
 from tests.synthetic import character_model
 
 CHAT_KEYS = [
-    "reply", "chars", "passes", "digest", "digest_checked", "cycles_per_char", "ms_per_char", "board", "model",
-    "simulated",
+    "reply", "chars", "passes", "digest", "digest_checked", "stopped", "cycles_per_char", "ms_per_char", "board",
+    "model", "simulated",
 ]  # fmt: skip
 BENCH_KEYS = [
     "cycles_per_char", "ms_per_char", "query_cycles", "first_char_cycles", "flash_bytes", "model_bytes",
     "sram_bytes", "stack_bytes", "clock_hz",
-    "active_cycles_per_reply", "line_bytes_per_reply", "tpa_bytes", "queries", "passes", "board", "model",
-    "simulated", "energy",
+    "active_cycles_per_reply", "line_bytes_per_reply", "part_cycles_per_reply", "tpa_bytes", "queries", "passes",
+    "board", "model", "simulated", "energy",
 ]  # fmt: skip
 FLASH_KEYS = [
-    "board", "model", "model_crc", "model_bytes", "runtime_bytes", "runtime_build", "pages_written", "pages_kept",
-    "seconds_wall",
+    "board", "model", "model_crc", "model_bytes", "memory", "runtime_bytes", "runtime_build", "pages_written",
+    "pages_kept", "seconds_wall", "files_written", "files_kept",
 ]  # fmt: skip
 INFO_KEYS = [
     "name", "kind", "crc", "shape", "codes", "weights", "nonzero", "query_buckets", "context_buckets",
@@ -215,7 +215,7 @@ def test_boards_json() -> None:
     shown = one_line_of_json(ulm("boards", "--json").out)
     assert {"uno", "lilypad"} <= {row["name"] for row in shown}
     for row in shown:
-        assert list(row) == ["name", "title", "mcu", "clock_hz", "baud", "model_bytes", "virtual"]
+        assert list(row) == ["name", "title", "mcu", "clock_hz", "baud", "model_bytes", "memories", "virtual"]
 
 
 def test_models_json() -> None:

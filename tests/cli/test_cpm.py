@@ -14,7 +14,8 @@ pytest.importorskip("z80", reason="the package z80 is not installed: pip install
 from host_sdk.boards import BOARDS, Cpm
 from host_sdk.errors import BoardError, FileError, FitError, PortError, UsageError
 from host_sdk.flash.cpm_files import shipped_com
-from host_sdk.flash.deploy import fitted, fitted_com, fitted_cpm
+from host_sdk.flash.fit import fitted_com, fitted_cpm
+from host_sdk.kinds import fitted
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model
 from host_sdk.pack.queries import bench_queries
@@ -170,4 +171,4 @@ def test_wrong_options(cpm: str) -> None:
 
 def test_a_machine_has_no_eeprom(cpm: str, small_file: Path) -> None:
     done = ulm("flash", cpm, small_file, "--memory", "eeprom")
-    assert "has no EEPROM; leave out --memory" in sentence(done, UsageError)
+    assert "No model goes into the eeprom of CP/M machine; leave out --memory" in sentence(done, UsageError)

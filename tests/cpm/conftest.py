@@ -16,7 +16,7 @@ pytest.importorskip("z80", reason="the package z80 is not installed: pip install
 from host_sdk.boards import BOARDS, Cpm
 from host_sdk.device import Device
 from host_sdk.flash.cpm_files import disk_name, read_symbols, shipped_com
-from host_sdk.flash.deploy import fitted_cpm
+from host_sdk.flash.fit import fitted_cpm
 from host_sdk.model.library import remember
 from host_sdk.model.model import Model
 from host_sdk.sim.cpm.machine import Machine, Settings
@@ -155,7 +155,7 @@ def device(prepare: Prepare, small: Model) -> Iterator[Device]:
 
 def machine_of(device: Device) -> CpmBoard:
     """The machine behind a Device."""
-    machine = device._machine
+    machine = device._connection.virtual
     assert machine is not None
     return machine
 

@@ -12,7 +12,7 @@ import pytest
 from host_sdk.conformance import BenchResult, Vector
 from host_sdk.device import Device
 from host_sdk.flash.cpm_files import largest_com, shipped_com
-from host_sdk.flash.deploy import fitted_com, fitted_cpm
+from host_sdk.flash.fit import fitted_com, fitted_cpm
 from host_sdk.model.model import Model
 from host_sdk.pack.cpm import COMPACT_TPA
 from host_sdk.pack.queries import bench_queries

@@ -96,7 +96,7 @@ def heard_until_silence(session: Session, seq: int) -> Iterator[Frame]:
 
 def test_a_repeated_request_is_done_once(device: Device, small: Model) -> None:
     """The same CHAT again is answered from memory: the engine does not run."""
-    session, machine = device._session, machine_of(device)
+    session, machine = device._connection.session, machine_of(device)
     session.hello()
     seq = session._send(Op.CHAT, b"\0\0hello")
     frames = list(heard_until_silence(session, seq))
@@ -112,7 +112,7 @@ def test_a_repeated_request_is_done_once(device: Device, small: Model) -> None:
 
 def test_a_repeated_command_is_acknowledged_and_not_done_again(prepare: Prepare, small: Model, other: Model) -> None:
     with Device(f"sim://cpm?state={prepare(small, other)}") as device:
-        session = device._session
+        session = device._connection.session
         seq = session._send(Op.LOAD, b"OTHER")
         while (frame := session._receive(2)) and frame.type != Op.ACK:
             pass
@@ -152,10 +152,10 @@ def test_16_kb_of_noise_then_a_conversation(prepare: Prepare, small: Model) -> N
 def test_a_slow_machine(prepare: Prepare, small: Model) -> None:
     """One that loses characters less than 5 ms apart: the host notices, and types slowly."""
     with Device(f"sim://cpm?state={prepare(small)}&slow=5") as device:
-        assert device._session._gap_s > 0
+        assert device._connection.session._gap_s > 0
         assert device.chat("hello").text == small.reply("hello")
         assert device.info().model_bytes == len(packed(small))
 
 
 def test_a_quick_machine_is_not_spoken_to_slowly(device: Device) -> None:
-    assert device._session._gap_s == 0
+    assert device._connection.session._gap_s == 0

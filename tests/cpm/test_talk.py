@@ -62,7 +62,7 @@ def test_a_query_that_is_too_long_is_refused(device: Device) -> None:
     with pytest.raises(UsageError):
         device.chat("x" * 161)
     with pytest.raises(BoardError, match="longer than the 160 characters"):
-        list(device._session.chat(b"x" * 161))
+        list(device._connection.session.chat(b"x" * 161))
 
 
 def test_verify(device: Device, small: Model) -> None:

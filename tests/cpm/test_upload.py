@@ -12,7 +12,7 @@ import pytest
 from host_sdk.boards import board_named
 from host_sdk.device import Device
 from host_sdk.errors import BoardError, LinkError, UlmError
-from host_sdk.flash.deploy import fitted
+from host_sdk.kinds import fitted
 from host_sdk.link.messages import Hello
 from host_sdk.link.session import Session
 from host_sdk.model.model import Model
@@ -33,7 +33,7 @@ def names(state: Path) -> list[str]:
 
 
 def session_of(device: Device) -> Session:
-    return device._session
+    return device._connection.session
 
 
 def store(device: Device, data: bytes, name: str = "OTHER", crc: int | None = None) -> None:

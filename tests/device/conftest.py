@@ -13,7 +13,7 @@ from tests.synthetic import character_model, published_shape
 
 def chip(device: Device) -> AvrBoard:
     """The simulated chip behind a Device: its pins, memories and counters."""
-    board = device._virtual
+    board = device._connection.virtual
     assert board is not None
     return board
 

@@ -9,9 +9,10 @@ import pytest
 from host_sdk.boards import AVR_BOARDS, BOARDS, Avr
 from host_sdk.device import Device
 from host_sdk.errors import UsageError
-from host_sdk.flash.deploy import choose_board, model_room
+from host_sdk.flash.choose import choose_board
 from host_sdk.flash.identify import Resident, parse_identity
 from host_sdk.flash.runtime import shipped_runtime
+from host_sdk.kinds import model_room
 from host_sdk.link.ports import open_port
 from host_sdk.spec.image import FACTS, IDENT, IDENT_ADDRESS, MODEL_ADDRESS
 from tests.conftest import OpenBoard, Prepare
@@ -61,7 +62,7 @@ def test_a_blank_board_that_could_be_several_names_them(name: str, candidates: s
 @each_board
 def test_the_shipped_runtime_carries_the_record(board: Avr) -> None:
     cells = shipped_runtime(board).memory.cells
-    identity = parse_identity(bytes(cells.get(at, 0xFF) for at in range(130)))
+    identity = parse_identity(bytes(cells.get(at, 0xFF) for at in range(134)))
     assert identity.resident is Resident.RUNTIME
     assert identity.board == board.name
     assert len(board.name) <= int(FACTS.rstrip("s").rpartition("I")[2])

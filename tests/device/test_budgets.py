@@ -16,6 +16,7 @@ from host_sdk.model.engine import additions
 from host_sdk.model.model import Model
 from host_sdk.pack.image import pack
 from host_sdk.pack.queries import bench_queries
+from tests.budget_table import against_budgets
 from tests.conftest import FULL_BOARDS, OpenBoard, Prepare, address_of
 from tests.device.conftest import chip
 
@@ -53,18 +54,9 @@ def measured(result: BenchResult) -> dict[str, float]:
 
 
 def test_nothing_is_over_budget(results: dict[str, BenchResult], capsys: pytest.CaptureFixture[str]) -> None:
-    rows = [f"{'':26}{'figure':<22}{'measured':>10}{'limit':>10}{'left':>10}"]
-    over = []
-    for name, result in results.items():
-        figures = measured(result)
-        assert figures.keys() == BUDGETS[name].keys()
-        for figure, value in figures.items():
-            limit = BUDGETS[name][figure]
-            rows.append(f"{name:<26}{figure:<22}{value:>10.0f}{limit:>10}{limit - value:>+10.0f}")
-            if value > limit:
-                over.append(rows[-1])
+    table, over = against_budgets({name: measured(result) for name, result in results.items()}, BUDGETS)
     with capsys.disabled():
-        print("\n" + "\n".join(rows))
+        print("\n" + table)
     assert not over, "over budget:\n" + "\n".join(over)
 
 

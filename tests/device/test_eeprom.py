@@ -86,7 +86,7 @@ def test_a_cut_in_the_middle_of_a_byte(prepare: Prepare, small: Model) -> None:
     data = pack_bits(MICRO).data
     with Device(address_of("uno", prepare("uno", small))) as device:
         device.flash(MICRO, memory="eeprom")
-        session = device._session
+        session = device._connection.session
         session.begin(Slot.EEPROM, len(data), zlib.crc32(data))
         for offset in range(0, 240, 60):
             session._command(Op.DATA, offset.to_bytes(4, "little") + data[offset : offset + 60])
@@ -102,7 +102,7 @@ def test_while_an_upload_goes_on_the_flash_answers(prepare: Prepare, small: Mode
     data = pack_bits(MICRO).data
     with Device(address_of("uno", prepare("uno", small))) as device:
         device.flash(MICRO, memory="eeprom")
-        device._session.begin(Slot.EEPROM, len(data), zlib.crc32(data))
+        device._connection.session.begin(Slot.EEPROM, len(data), zlib.crc32(data))
         device._greet()
         answers(device, small, Slot.MAIN)
 
@@ -120,18 +120,18 @@ def test_an_upload_that_is_not_sound_is_refused(prepare: Prepare, small: Model) 
             (b"\0" * 300, "arrived damaged"),
         ):
             with pytest.raises(BoardError, match=sentence):
-                device._session.upload(Slot.EEPROM, data, zlib.crc32(data), "x", lambda done, total: None)
+                device._connection.session.upload(Slot.EEPROM, data, zlib.crc32(data), "x", lambda done, total: None)
             device._greet()
             answers(device, small, Slot.MAIN)
         for slot, length, sentence in ((Slot.MAIN, 100, "cannot do that"), (Slot.EEPROM, 1025, "too large")):
             with pytest.raises(BoardError, match=sentence):
-                device._session.begin(slot, length)
+                device._connection.session.begin(slot, length)
         for payload in (b"\0\0\0", (5).to_bytes(4, "little") + b"xy"):
             with pytest.raises(BoardError):
-                device._session._command(Op.DATA, payload)
-        device._session.begin(Slot.EEPROM, 100)
+                device._connection.session._command(Op.DATA, payload)
+        device._connection.session.begin(Slot.EEPROM, 100)
         with pytest.raises(BoardError, match="missed a part"):
-            device._session._command(Op.COMMIT, bytes(4))
+            device._connection.session._command(Op.COMMIT, bytes(4))
         answers(device, small, Slot.MAIN)
 
 

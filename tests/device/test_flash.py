@@ -10,8 +10,8 @@ import pytest
 from host_sdk.boards import BOARDS
 from host_sdk.device import Device
 from host_sdk.errors import BoardError, FitError, PortError
-from host_sdk.flash.deploy import fitted
 from host_sdk.flash.runtime import shipped_runtime
+from host_sdk.kinds import fitted
 from host_sdk.model.library import shipped_model
 from host_sdk.model.model import Model
 from host_sdk.spec.image import MODEL_ADDRESS

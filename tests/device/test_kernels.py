@@ -14,19 +14,19 @@ from host_sdk.boards import board_named
 from host_sdk.conformance import Vector
 from host_sdk.device import Device
 from host_sdk.errors import FitError
-from host_sdk.flash.deploy import model_room
 from host_sdk.flash.memory import Memory
 from host_sdk.flash.runtime import stamp
-from host_sdk.model.engine import finish, run
+from host_sdk.kinds import model_room
+from host_sdk.model.engine import run
 from host_sdk.model.model import Layer, Model, ReplyText
-from host_sdk.model.text import Features, context_counts, query_counts
+from host_sdk.model.text import Features
 from host_sdk.pack.image import pack
-from host_sdk.spec.container import INPUT_SCALE, Kind, WeightCode
+from host_sdk.spec.container import Kind, WeightCode
 from host_sdk.spec.image import MODEL_ADDRESS, Form
+from tests.random_models import QUERIES, random_model
 
 UNO = board_named("uno")
 ROOM = model_room(UNO)
-QUERIES = ("", "a", "hi", "What is YOUR name?", "x" * 100, "~!@#$%^&*()", "tab\there", "the lights, please " * 4)
 Ask = Callable[[Model, int | None], None]
 
 
@@ -60,62 +60,6 @@ def compare(runtime: Memory, tmp_path: Path) -> Ask:
             assert board.verify(due).mismatches == []
 
     return ask
-
-
-def random_model(
-    seed: int,
-    kind: Kind,
-    widths: tuple[int, ...],
-    *,
-    query_buckets: int = 128,
-    context_buckets: int = 128,
-    context_length: int = 8,
-    classes: int = 12,
-    code: WeightCode = WeightCode.TWO_BIT,
-    density: float = 0.3,
-    shifts: tuple[int, ...] = (2,),
-    saturate: bool = False,
-    bias: int = 300,
-    max_reply: int = 6,
-) -> Model:
-    """Random weights, and biases that keep about a third of every hidden layer active; the rest of them is noise."""
-    random = np.random.default_rng(seed)
-    counts = query_counts([q.encode() for q in QUERIES], query_buckets)
-    if kind is Kind.CHARACTER:
-        contexts = context_counts([b"abcdefghijklmnop"[:context_length].rjust(context_length)], context_buckets)
-        counts = np.hstack([counts, np.repeat(contexts, len(QUERIES), axis=0)])
-    x = INPUT_SCALE * counts.astype(np.float64)
-    layers = []
-    for number, rows in enumerate((*widths, classes)):
-        weights = _weights(random, (rows, x.shape[1]), code, density)
-        shift = shifts[number % len(shifts)]
-        sums = x @ weights.T.astype(np.float64)
-        noise = random.integers(-bias, bias + 1, rows)
-        last = number == len(widths)
-        wanted = noise if last or number == 0 else noise - np.quantile(sums, 0.6, axis=0)
-        layers.append(
-            Layer(weights, np.clip(wanted, -32768, 32767).astype(np.int16), code, shift, saturate and not last)
-        )
-        x = finish(layers[-1], sums, last).astype(np.float64)
-    character = kind is Kind.CHARACTER
-    return Model(
-        kind,
-        tuple(layers),
-        query_buckets,
-        context_buckets if character else 0,
-        context_length if character else 0,
-        charset="abcdefghijklmnopqrstuvwxyz"[: classes - 1] if character else "",
-        replies=() if character else tuple(ReplyText(f"reply {i}") for i in range(classes)),
-        max_reply=max_reply if character else 20,
-    )
-
-
-def _weights(random: np.random.Generator, shape: tuple[int, int], code: WeightCode, density: float) -> np.ndarray:
-    if code is WeightCode.BINARY:
-        return (random.integers(0, 2, shape) * 2 - 1).astype(np.int8)
-    values = [-2, -1, 1] if code is WeightCode.TWO_BIT else [-1, 1]
-    chosen = random.choice(values, shape)
-    return np.where(random.random(shape) < density, chosen, 0).astype(np.int8)
 
 
 @pytest.mark.parametrize("seed", range(16))

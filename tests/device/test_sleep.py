@@ -24,13 +24,13 @@ def lilypad(tmp_path_factory: pytest.TempPathFactory) -> Device:
 
 
 def test_power_down_stops_the_clock_until_the_next_request(lilypad: Device) -> None:
-    before = lilypad._virtual.counters()
+    before = lilypad._connection.virtual.counters()
     lilypad.sleep()
     time.sleep(0.5)
-    asleep = lilypad._virtual.counters()
+    asleep = lilypad._connection.virtual.counters()
     assert asleep.power_down - before.power_down > 0.3 * lilypad.hello.clock_hz
     reply = lilypad.chat("hello")
-    awake = lilypad._virtual.counters()
+    awake = lilypad._connection.virtual.counters()
     assert reply.text == MODEL.reply("hello")
     assert reply.digest_checked
     assert awake.dropped - asleep.dropped == 1, "the wake byte, and nothing else, is lost"

@@ -14,8 +14,8 @@ from host_sdk.boards import BOARDS
 from host_sdk.conformance import Vector
 from host_sdk.device import Device
 from host_sdk.errors import BoardError, FileError, UsageError
-from host_sdk.flash.deploy import fitted
 from host_sdk.flash.runtime import shipped_runtime
+from host_sdk.kinds import fitted
 from host_sdk.link.frame import Decoder, Frame
 from host_sdk.link.messages import parse_end
 from host_sdk.model.crc import crc16

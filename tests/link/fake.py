@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Sequence
 
 from host_sdk.link.frame import Decoder, Frame, encode
+from host_sdk.link.session import BEGIN_UNIT
 from host_sdk.spec.image import FACTS
 from host_sdk.spec.protocol import REVISION, HelloFlag, Op, Status
 
@@ -72,7 +73,7 @@ class Board:
             return [(Op.IS_HELLO, self._hello())]
         if frame.type == Op.INFO:
             return [
-                (Op.IS_INFO, struct.pack("<BIIHHBHHIB", 1, 0x1600, 26624, 5352, 1648, self.status, 24407, 84, 7, 0))
+                (Op.IS_INFO, struct.pack("<BIIHHBIHIB", 1, 0x1600, 26624, 5352, 1648, self.status, 24407, 84, 7, 0))
             ]
         if frame.type == Op.QUERY:
             return [_ack(self._take(frame.payload[0], frame.payload[1:]), self.max_query)]
@@ -124,7 +125,7 @@ class Board:
             wanted = struct.unpack_from("<xII", frame.payload)
             if wanted != self.expected:
                 self.expected, self.stored = wanted, bytearray()
-            return Status.OK, len(self.stored) // 64
+            return Status.OK, len(self.stored) // BEGIN_UNIT
         if frame.type == Op.DATA:
             at = int.from_bytes(frame.payload[:4], "little")
             if self.expected is None or at > len(self.stored):

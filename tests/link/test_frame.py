@@ -42,6 +42,15 @@ def test_any_payload_survives(frame: Frame, seven_bit: bool) -> None:
     assert decoded(encode(frame, seven_bit)) == [frame]
 
 
+@given(frames)
+def test_a_clean_line_escapes_only_what_frames_are_made_of(frame: Frame) -> None:
+    line = encode(frame, clean=True)
+    assert decoded(line) == [frame]
+    body = bytes((frame.type, frame.seq)) + frame.payload
+    body += crc16(body).to_bytes(2, "little")
+    assert len(line) == 2 + len(body) + sum(byte in b"\x7c\x7d\x7e" for byte in body)
+
+
 @given(frames, st.booleans())
 def test_nothing_that_terminals_eat(frame: Frame, seven_bit: bool) -> None:
     line = encode(frame, seven_bit)

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from host_sdk.conformance import Vector, VerifyResult, prove
 from host_sdk.errors import BoardError, LinkError
 from host_sdk.link import session as session_module
+from host_sdk.link import wire as wire_module
 from host_sdk.link.frame import Decoder, Frame
 from host_sdk.link.messages import End
-from host_sdk.link.session import ANSWER_TIMEOUT_S, HELLO_TIMEOUT_S, TRIES, Outputs, Progress, Session, Text
+from host_sdk.link.session import ANSWER_TIMEOUT_S, BEGIN_UNIT, HELLO_TIMEOUT_S, TRIES, Outputs, Progress, Session, Text
 from host_sdk.spec.protocol import REVISION, SEQ_FIRST, SEQ_LAST, HelloFlag, Op, Status
 from tests.link.fake import FAULTS, Board, Clock, Line
 
@@ -31,7 +32,7 @@ class Rig:
 
     def __init__(self, board: Board | None = None) -> None:
         self.clock = Clock()
-        vars(session_module)["time"] = self.clock
+        vars(session_module)["time"] = vars(wire_module)["time"] = self.clock
         self.board = board or Board()
         self.line = Line(self.board, self.clock)
         self.session = Session(self.line)
@@ -43,6 +44,7 @@ class Rig:
 @pytest.fixture(autouse=True)
 def _real_time_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(vars(session_module), "time", time)
+    monkeypatch.setitem(vars(wire_module), "time", time)
 
 
 # Greeting
@@ -237,7 +239,7 @@ def test_every_status_has_a_sentence(status: Status) -> None:
 def test_a_short_message_names_the_lengths() -> None:
     rig = Rig()
     rig.board._answer = lambda frame: [(Op.IS_INFO, b"123")]  # type: ignore[method-assign]
-    with pytest.raises(LinkError, match="3 bytes where 23 are due"):
+    with pytest.raises(LinkError, match="3 bytes where 25 are due"):
         rig.session.info()
 
 
@@ -496,8 +498,8 @@ def test_an_upload_on_a_bad_line(size: int, to_board: dict[int, str], to_host: d
 
 def test_a_cut_upload_resumes() -> None:
     rig = Rig()
-    data = random.Random(1).randbytes(1000)
-    rig.line.to_host = dict.fromkeys(range(8, 100), "lost")
+    data = random.Random(1).randbytes(2000)
+    rig.line.to_host = dict.fromkeys(range(16, 200), "lost")
     with pytest.raises(LinkError, match="DATA"):
         rig.session.upload(0, data, zlib.crc32(data), "name", lambda done, total: None)
     assert rig.board.commits == 0
@@ -510,7 +512,7 @@ def test_a_cut_upload_resumes() -> None:
     assert rig.board.stored == data
     assert rig.board.commits == 1
     parts = [frame for frame in rig.board.heard if frame.type == Op.DATA]
-    assert int.from_bytes(parts[0].payload[:4], "little") == kept // 64 * 64 > 0
+    assert int.from_bytes(parts[0].payload[:4], "little") == kept // BEGIN_UNIT * BEGIN_UNIT > 0
     assert seen[-1] == (len(data), len(data))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from host_sdk.boards import board_named
 from host_sdk.errors import FitError
-from host_sdk.flash.eeprom import fitted_eeprom
+from host_sdk.flash.fit import fitted_eeprom
 from host_sdk.model import Layer, Model, ReplyText
 from host_sdk.pack.bits import pack_bits, unpack_bits
 from host_sdk.pack.header import header

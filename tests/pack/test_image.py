@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from host_sdk.boards import AVR_BOARDS, BOARDS
 from host_sdk.errors import FileError, FitError
-from host_sdk.flash.deploy import fitted
+from host_sdk.kinds import fitted
 from host_sdk.model import Layer, Model, ReplyText
 from host_sdk.model.engine import run
 from host_sdk.model.text import context_counts, query_counts

@@ -5,14 +5,18 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import serial
 
-from host_sdk.boards import Avr
+from host_sdk.boards import AVR_BOARDS, Avr
+from host_sdk.sim.avr_board import AvrBoard
+from host_sdk.sim.part import Part
 from host_sdk.sim.runner import SOURCES
 from tests.conftest import FULL_BOARDS
+from tests.sim.bus import Bus
 
 FIRMWARE = Path(__file__).parent / "firmware"
 
@@ -37,28 +41,28 @@ def board(request: pytest.FixtureRequest) -> Avr:
 
 
 @pytest.fixture(scope="session")
-def firmware(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Avr], bytes]:
-    """Compiles probe.c for a board and returns its flash image from address 0."""
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., bytes]:
+    """Compiles probe.c, or another firmware, for a board and returns its flash image from address 0."""
     folder = tmp_path_factory.mktemp("firmware")
-    images: dict[str, bytes] = {}
+    images: dict[tuple[str, str], bytes] = {}
 
-    def build(board: Avr) -> bytes:
-        if board.name not in images:
-            elf, image = folder / f"{board.name}.elf", folder / f"{board.name}.bin"
+    def build(board: Avr, name: str = "probe") -> bytes:
+        if (board.name, name) not in images:
+            elf, image = folder / f"{board.name}-{name}.elf", folder / f"{board.name}-{name}.bin"
             defines = (f"-mmcu={board.mcu}", f"-DF_CPU={board.clock_hz}UL", f"-DBAUD={board.baud}UL")
-            source = FIRMWARE / "probe.c"
+            source = FIRMWARE / f"{name}.c"
             subprocess.run(
                 ["avr-gcc", *defines, "-Os", "-Wall", "-Werror", "-std=gnu11", source, "-o", elf], check=True
             )
             subprocess.run(["avr-objcopy", "-O", "binary", elf, image], check=True)
-            images[board.name] = image.read_bytes()
-        return images[board.name]
+            images[board.name, name] = image.read_bytes()
+        return images[board.name, name]
 
     return build
 
 
 @pytest.fixture
-def state(board: Avr, firmware: Callable[[Avr], bytes], tmp_path: Path) -> Path:
+def state(board: Avr, firmware: Callable[..., bytes], tmp_path: Path) -> Path:
     """A state folder whose board has the probe firmware in it."""
     folder = tmp_path / "board"
     folder.mkdir()
@@ -73,6 +77,20 @@ def port(board: Avr, state: Path) -> Iterator[serial.Serial]:
     with serial.serial_for_url(url, baudrate=board.baud, timeout=5) as opened:
         assert opened.read(1) == b"!"
         yield opened
+
+
+@pytest.fixture
+def bus(firmware: Callable[..., bytes], tmp_path: Path) -> Iterator[Callable[..., Bus]]:
+    """Switches on boards whose firmware moves bytes over SPI on command, with a part on the bus."""
+    with ExitStack() as stack:
+
+        def switch_on(part: Part | None, board: Avr = AVR_BOARDS["uno"], pace: str = "fast") -> Bus:
+            folder = tmp_path / board.name
+            folder.mkdir(exist_ok=True)
+            (folder / "flash.bin").write_bytes(firmware(board, "bus").ljust(board.flash_bytes, b"\xff"))
+            return stack.enter_context(Bus(AvrBoard(board, folder, part=part, pace=pace, hold=True)))
+
+        yield switch_on
 
 
 @pytest.fixture

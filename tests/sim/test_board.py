@@ -14,8 +14,9 @@ import serial
 
 from host_sdk.boards import BOARDS, Avr
 from host_sdk.errors import FileError, LinkError, PortError, UsageError
-from host_sdk.link.protocol_sim import parse_address
+from host_sdk.link.protocol_sim import parse_address, part_of
 from host_sdk.sim.avr_board import AvrBoard
+from host_sdk.sim.part import FlashChip, SdCard
 
 
 def gone(pid: int, timeout_s: float = 5) -> bool:
@@ -255,6 +256,31 @@ def test_addresses() -> None:
         parse_address("sim://mega")
     with pytest.raises(UsageError, match="no pace 'slow'"):
         serial.serial_for_url("sim://uno?pace=slow")
+
+
+def test_addresses_of_boards_with_a_part(tmp_path: Path) -> None:
+    card = tmp_path / "card.img"
+    card.write_bytes(bytes(512))
+    assert part_of(f"sim://uno-sd?state={tmp_path}") == SdCard(card)
+    assert part_of(f"sim://uno-sd?state={tmp_path}&card=") == SdCard(None)
+    assert part_of(f"sim://uno-sd?card={card}&kind=sdsc&latency=cheap&seed=3") == SdCard(card, "sdsc", "cheap", seed=3)
+    with pytest.raises(FileError, match=r"There is no card image x\.img"):
+        part_of("sim://uno-sd?card=x.img")
+    assert part_of(f"sim://lilypad-flash?state={tmp_path}") == FlashChip(tmp_path / "w25q.bin")
+    assert part_of("sim://uno-flash?flash=y.bin&chip=w25q64&latency=slow") == FlashChip(Path("y.bin"), "w25q64", "slow")
+    assert part_of(f"sim://uno?state={tmp_path}") is None
+    with pytest.raises(UsageError, match="no option 'chip'"):
+        parse_address("sim://uno-sd?chip=w25q64")
+    with pytest.raises(UsageError, match="seed of a virtual board is a number"):
+        part_of("sim://uno-sd?seed=x")
+
+
+def test_a_board_with_a_part_has_its_usual_one(tmp_path: Path) -> None:
+    with AvrBoard(BOARDS["uno-flash"], tmp_path, hold=True) as board:
+        assert board.part == FlashChip(tmp_path / "w25q.bin")
+        assert (tmp_path / "w25q.bin").stat().st_size == 4 << 20
+    with AvrBoard(BOARDS["lilypad-sd"], tmp_path / "other", hold=True) as board:
+        assert board.part == SdCard(tmp_path / "other" / "card.img")
 
 
 def test_a_damaged_flash_is_reported(board: Avr, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from host_sdk.errors import FitError, UsageError
 from host_sdk.model.engine import additions
 from host_sdk.train.best import Best
+from host_sdk.train.blank import Blank
 from host_sdk.train.build import missed
 from host_sdk.train.data import Pair
 from host_sdk.train.fit import packed_bytes, room_on, shaped
@@ -72,6 +73,28 @@ def test_a_board_chooses_the_shape() -> None:
     assert (small.query_buckets, small.hidden) == (128, (16,))
     assert "120 pairs can teach" in why
     assert shaped(Recipe(), PAIRS * 200, "lilypad")[0].context_buckets == 256
+
+
+@pytest.mark.parametrize("board", ["uno-sd", "lilypad-flash"])
+def test_a_board_that_streams_takes_wider_shapes(board: str) -> None:
+    recipe, why = shaped(Recipe(), PAIRS * 60, board)
+    assert (recipe.query_buckets, recipe.context_buckets, recipe.hidden) == (2048, 512, (512,))
+    assert (recipe.board, recipe.bytes) == (board, 0)
+    blank = Blank.of(PAIRS, recipe)
+    assert f"has {room_on(board)} bytes for a model; 2560-512-{blank.classes} takes 3" in why
+    assert why.endswith("and its sums have room in SRAM: the largest shape that fits.")
+    small, why = shaped(Recipe(head="reply"), PAIRS, board)
+    assert (small.query_buckets, small.hidden) == (512, (32,))
+    assert why.endswith("fits and that 120 pairs can teach.")
+
+
+def test_256_replies_and_a_width_that_their_sums_leave() -> None:
+    pairs = [Pair(f"question {i} {j}", f"answer {i}") for i in range(256) for j in range(40)]
+    recipe, _ = shaped(Recipe(head="reply"), pairs, "uno-sd")
+    assert (recipe.query_buckets, recipe.hidden) == (2048, (256,))  # 512 outputs of two bytes and 512 sums do not fit
+    pairs += [Pair("one more", "one more")]
+    with pytest.raises(FitError, match="among 257 replies; the runtime counts at most 256"):
+        shaped(Recipe(head="reply"), pairs, "uno-sd")
 
 
 def test_texts_beyond_a_board_are_refused() -> None:

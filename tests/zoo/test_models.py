@@ -12,7 +12,7 @@ import pytest
 
 from host_sdk.boards import board_named
 from host_sdk.data.lint import lint
-from host_sdk.flash.deploy import fitted
+from host_sdk.kinds import fitted
 from host_sdk.model.engine import run
 from host_sdk.model.library import SHIPPED, find_model, shipped_model
 from host_sdk.model.model import Model

@@ -3,6 +3,7 @@
 #include "counters.h"
 #include "eeprom.h"
 #include "pins.h"
+#include "spi.h"
 #include "store.h"
 #include "uart.h"
 
@@ -89,11 +90,16 @@ static void step(avr_t *avr) {
 
 void chip_run_until(avr_cycle_count_t end) {
     run_end = end;
-    while (chip->cycle < end) {
+    while (chip->cycle < run_end) {
         chip->run(chip);
         if (chip->run != step) /* simavr's way of asking for a watchdog reset */
             chip_reset(RESET_WATCHDOG);
     }
+}
+
+void chip_stop(void) {
+    run_end = chip->cycle;
+    chip->run_cycle_count = 0; /* not even the burst goes on */
 }
 
 void chip_reset(enum reset_cause cause) {
@@ -104,6 +110,7 @@ void chip_reset(enum reset_cause cause) {
     uart_reset();
     eeprom_reset();
     pins_reset();
+    spi_reset(); /* after the chip select, which may have cut a byte */
     store_save();
     chip_counters.resets++;
 }

@@ -9,16 +9,21 @@
 /* Data-space addresses of the registers that this runner models or watches (datasheet, chapter 30).
  */
 enum chip_register {
+    REG_DDRB = 0x24,
     REG_GPIOR0 = 0x3E,
     REG_EECR = 0x3F,
     REG_EEDR = 0x40,
     REG_EEARL = 0x41,
     REG_EEARH = 0x42,
+    REG_SPCR = 0x4C,
+    REG_SPSR = 0x4D,
+    REG_SPDR = 0x4E,
     REG_SMCR = 0x53,
     REG_MCUSR = 0x54,
     REG_SPMCSR = 0x57,
     REG_SPL = 0x5D,
     REG_SPH = 0x5E,
+    REG_PRR = 0x64,
     REG_UCSR0A = 0xC0,
     REG_UCSR0B = 0xC1,
     REG_UCSR0C = 0xC2,
@@ -55,7 +60,10 @@ bool chip_stopped(void);
 /* Runs until the cycle counter reaches `end`, give or take one instruction burst. */
 void chip_run_until(avr_cycle_count_t end);
 
-/* simavr's record of a peripheral: "uart", "eeprom". */
+/* Ends that behind the present instruction. */
+void chip_stop(void);
+
+/* simavr's record of a peripheral: "uart", "eeprom", "spi". */
 void *chip_module(const char *kind);
 
 /* Replaces simavr's handlers of a register; NULL makes it plain memory. */

@@ -15,24 +15,35 @@
  *   pin D2 0|1|z          drive or release it       ok
  *   analog A0|temp|vcc MV                           ok
  *   sram|flash|eeprom ADDRESS LENGTH                ok HEX
+ *   insert PATH               connect the part's file   ok
+ *   remove                    take it away              ok
+ *   fault NAME BLOCK          of the part (part.h)      ok
+ *   alarm remove|reset BYTES  when they are over SPI    ok
+ *   wear                      of the part's units       ok unit:count ...
  *
  * STATE is 0 for low, 1 for high, 2 for input.
  */
 #include "control.h"
+#include "alarm.h"
 #include "chip.h"
 #include "counters.h"
 #include "eeprom.h"
 #include "pace.h"
+#include "part.h"
 #include "pins.h"
+#include "socket.h"
+#include "spi.h"
 #include "store.h"
 #include "uart.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_BYTES = 256 };
+enum { LINE_BYTES = PATH_MAX + 16 };
 
 bool control_held;
 static FILE *answers;
@@ -56,6 +67,15 @@ static void print_counters(void) {
             chip_counters.other_sleep, uart_counters.received, uart_counters.transmitted,
             uart_counters.dropped, counters_lowest_stack(), chip_counters.resets,
             chip_counters.illegal_wakes, chip_counters.wild);
+    const struct part_counters *part = part_count();
+    fprintf(answers,
+            " spi_bytes=%" PRIu64 " spi_early=%" PRIu64 " spi_collisions=%" PRIu64
+            " part_powered=%" PRIu64 " part_active=%" PRIu64 " part_writing=%" PRIu64
+            " part_asleep=%" PRIu64 " part_backfed=%" PRIu64 " part_reads=%" PRIu64
+            " part_writes=%" PRIu64 " part_erases=%" PRIu64 " part_ignored=%" PRIu64,
+            spi_counters.bytes, spi_counters.early, spi_counters.collisions, part->powered,
+            part->active, part->writing, part->asleep, part->backfed, part->reads, part->writes,
+            part->erases, part->ignored);
 }
 
 static void print_memory(const char *name, uint32_t address, uint32_t length) {
@@ -97,6 +117,16 @@ static void print_events(struct events *log) {
     events_print(log, answers);
 }
 
+static void serve_insert(const char *path) {
+    const char *why = part_insert(path);
+    if (why) {
+        fprintf(answers, "error The file %s %s.", path, why);
+    } else {
+        socket_follow(path);
+        fputs("ok", answers);
+    }
+}
+
 /* True to go on. */
 static bool serve(const char *line) {
     char word[16] = "", name[16] = "", level[16] = "";
@@ -127,6 +157,19 @@ static bool serve(const char *line) {
     } else if (!strcmp(word, "save")) {
         store_save();
         fputs("ok", answers);
+    } else if (!strncmp(line, "insert ", 7)) {
+        serve_insert(line + 7);
+    } else if (!strcmp(word, "remove")) {
+        socket_follow("");
+        part_remove();
+        fputs("ok", answers);
+    } else if (!strcmp(word, "fault") && part_fault(name, atoll(level))) {
+        fputs("ok", answers);
+    } else if (!strcmp(word, "alarm") && alarm_set(strtoull(level, NULL, 10), name)) {
+        fputs("ok", answers);
+    } else if (!strcmp(word, "wear")) {
+        fputs("ok", answers);
+        part_print_wear(answers);
     } else if (!strcmp(word, "off")) {
         return false;
     } else {

@@ -2,27 +2,36 @@
  * parent.
  *
  *   runner STATE_FOLDER CLOCK_HZ BOOT_ADDRESS SUPPLY_MV BAUD real|warp|fast [hold] [reset-on-open]
+ *          [sd|flash MODEL LATENCY SEED switched|always FILE]
  *
- * `hold` keeps the chip in reset until the first reset command. A separate program because it links
+ * `hold` keeps the chip in reset until the first reset command. The last six words put a part on
+ * the SPI bus; an empty FILE, or none of that name, is an empty
+ * socket. A separate program because it links
  * simavr, which is under the GPL: it is built where it runs, from sources that are not.
  */
+#include "alarm.h"
 #include "chip.h"
 #include "control.h"
 #include "counters.h"
 #include "eeprom.h"
 #include "line.h"
 #include "pace.h"
+#include "part.h"
 #include "pins.h"
+#include "socket.h"
+#include "spi.h"
 #include "store.h"
 #include "uart.h"
 
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/select.h>
 #include <unistd.h>
 
-enum { SLICES_PER_SECOND = 1000, POLL_LOOP_CYCLES = 64 };
+enum { SLICES_PER_SECOND = 1000, POLL_LOOP_CYCLES = 64, PART_WORDS = 6 };
 
 static volatile sig_atomic_t terminated;
 
@@ -74,11 +83,34 @@ static void run_board(void) {
         line_exchange();
         uint64_t before = chip->cycle;
         bool idle = run_slice(slice);
+        if (alarm_wants_reset())
+            chip_reset(RESET_EXTERNAL);
         line_exchange();
         store_tick();
+        socket_tick();
         wait_ns = pace_after(chip->cycle - before, idle && uart_quiet());
     }
     line_exchange();
+}
+
+/* NULL, or a sentence about why there is no such part. */
+static const char *create_part(char **words) {
+    static char sentence[PATH_MAX + 128];
+    const char *path = words[5];
+    bool card = !strcmp(words[0], "sd");
+    const char *why =
+        part_create(words[0], words[1], words[2], atol(words[3]), !strcmp(words[4], "switched"));
+    if (why)
+        return why;
+    if (card)
+        socket_follow(path);
+    if (!*path || (card && access(path, F_OK)))
+        return NULL;
+    why = part_insert(path);
+    if (!why)
+        return NULL;
+    snprintf(sentence, sizeof sentence, "The file %s %s.", path, why);
+    return sentence;
 }
 
 int main(int count, char **words) {
@@ -90,17 +122,26 @@ int main(int count, char **words) {
         return 2;
     }
     bool watch_opens = false;
-    for (int at = 7; at < count; at++) {
+    int at = 7;
+    for (; at < count && count - at != PART_WORDS; at++) {
         control_held |= !strcmp(words[at], "hold");
         watch_opens |= !strcmp(words[at], "reset-on-open");
     }
     chip_create(atol(words[2]), atol(words[3]), atol(words[4]));
     uart_create();
     eeprom_create();
+    spi_create();
     pins_create();
     counters_create();
     if (!store_load(words[1])) {
         control_greet("error The board's flash.bin or eeprom.bin is damaged.");
+        return 1;
+    }
+    const char *trouble = at < count ? create_part(words + at) : NULL;
+    if (trouble) {
+        char line[PATH_MAX + 256];
+        snprintf(line, sizeof line, "error %s", trouble);
+        control_greet(line);
         return 1;
     }
     const char *tty = line_create(atol(words[5]), watch_opens);
@@ -111,6 +152,7 @@ int main(int count, char **words) {
     chip_reset(RESET_POWER_ON);
     control_greet(tty);
     run_board();
+    part_off();
     store_save();
     control_greet("ok");
     return 0;

@@ -26,6 +26,9 @@ static struct port {
 };
 
 struct events pins_changes;
+static void (*on_change)(int pin, enum pin_state state);
+
+void pins_on_change(void (*changed)(int pin, enum pin_state state)) { on_change = changed; }
 
 static struct port *port_of(int pin, uint8_t *mask) {
     struct port *port = ports;
@@ -52,8 +55,11 @@ static enum pin_state state_of(uint8_t ddr, uint8_t port, uint8_t mask) {
 static void log_port(struct port *port, uint8_t ddr, uint8_t value) {
     for (int bit = 0; bit < port->bits; bit++) {
         enum pin_state state = state_of(ddr, value, 1 << bit);
-        if (state != state_of(port->ddr, port->port, 1 << bit))
-            events_add(&pins_changes, (port->first_pin + bit) << 2 | state);
+        if (state == state_of(port->ddr, port->port, 1 << bit))
+            continue;
+        events_add(&pins_changes, (port->first_pin + bit) << 2 | state);
+        if (on_change)
+            on_change(port->first_pin + bit, state);
     }
     port->ddr = ddr;
     port->port = value;

@@ -12,6 +12,9 @@ enum pin_state { PIN_LOW = 0, PIN_HIGH = 1, PIN_INPUT = 2 };
 
 extern struct events pins_changes; /* what = pin number * 4 + the state that firmware gave it */
 
+/* Calls `changed` whenever firmware, or a reset, gives a pin a new state. */
+void pins_on_change(void (*changed)(int pin, enum pin_state state));
+
 void pins_create(void);
 void pins_reset(void);
 

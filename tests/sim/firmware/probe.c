@@ -1,8 +1,9 @@
 // A firmware that does on command, over the serial line, one thing that a virtual board must get
 // right.
 //
-// UART polled, 8N1, UBRR from BAUD. Every command is one letter; answers are described at each
-// case.
+// Every command is one letter; answers are described at each case.
+
+#include "serial.h"
 
 #include <avr/eeprom.h>
 #include <avr/interrupt.h>
@@ -12,18 +13,6 @@
 #include <util/delay.h>
 
 static volatile uint8_t touched;
-
-static void put(uint8_t byte) {
-    while (!(UCSR0A & _BV(UDRE0)))
-        ;
-    UDR0 = byte;
-}
-
-static uint8_t get(void) {
-    while (!(UCSR0A & _BV(RXC0)))
-        ;
-    return UDR0;
-}
 
 static void put16(uint16_t word) {
     put(word);
@@ -66,10 +55,7 @@ ISR(EE_READY_vect) {
 ISR(USART_RX_vect) { GPIOR0 = UDR0; }
 
 int main(void) {
-    UBRR0 = (F_CPU + BAUD * 4L) / (BAUD * 8L) - 1;
-    UCSR0A = _BV(U2X0);
-    UCSR0B = _BV(RXEN0) | _BV(TXEN0);
-    UCSR0C = _BV(UCSZ01) | _BV(UCSZ00);
+    serial_begin();
     put('!');
     for (;;) {
         uint8_t command = get();

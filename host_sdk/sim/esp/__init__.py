@@ -1,0 +1,1 @@
+"""A virtual Espressif chip: the serial loader in its ROM and its flash. It runs no programs."""

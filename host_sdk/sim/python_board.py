@@ -1,0 +1,78 @@
+"""A virtual Python board: a real MicroPython whose files outlast it, behind the serial port of its REPL."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from host_sdk.boards import MICROBIT, Python
+from host_sdk.errors import MissingError, UsageError
+from host_sdk.sim.board import VirtualBoard, check_pace
+from host_sdk.sim.process import Lock, Process
+
+FIRMWARE = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
+_LEAST_HEAP_KB, _MOST_HEAP_KB = 32, 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class PythonCounters:
+    """Bytes on the line since the board was switched on."""
+
+    received: int
+    transmitted: int
+
+
+class PythonBoard(VirtualBoard):
+    """A powered virtual board. `micropython` is MicroPython's Unix port with a heap and a file system as on a small
+    board; `microbit` is the firmware of a BBC micro:bit in QEMU. Their flash is the file flash.bin of the state folder.
+
+    A heap of `heap_kb` counts words of 4 bytes, as on the boards. `blank` begins without files. MissingError without
+    the packages, PortError when another program has the board.
+    """
+
+    board: Python
+
+    def __init__(
+        self, board: Python, state: Path, *, blank: bool = False, pace: str = "warp", heap_kb: int | None = None
+    ) -> None:
+        check_pace(pace)
+        self.board, self.state = board, state
+        self.clock_hz = board.clock_hz
+        heap_kb = heap_kb or board.heap_bytes >> 10
+        if board.name != MICROBIT and not _LEAST_HEAP_KB <= heap_kb <= _MOST_HEAP_KB:
+            raise UsageError(f"A heap of {heap_kb} KB is outside {_LEAST_HEAP_KB} to {_MOST_HEAP_KB}.")
+        with Lock(state, board.title) as lock:
+            words = self._microbit(blank) if board.name == MICROBIT else self._unix(blank, heap_kb)
+            self._process = Process([sys.executable, "-m", "host_sdk.sim.repl", *words], board.title, lock)
+        self.tty = self._process.tty
+
+    def counters(self) -> PythonCounters:
+        """What has crossed the line so far."""
+        return self._ask_counters(PythonCounters)
+
+    def _unix(self, blank: bool, heap_kb: int) -> tuple[str, ...]:
+        if find_spec("micropython_unix") is None:
+            raise MissingError("A virtual MicroPython needs a package: pip install 'micro-lm[sim]'")
+        flash = self._flash(blank)
+        boot = Path(__file__).parent / "repl" / "boot.py"
+        port = (sys.executable, "-m", "micropython_unix", "-X", f"heapsize={heap_kb}wK")
+        return ("unix", *port, "-i", str(boot), str(flash))
+
+    def _microbit(self, blank: bool) -> tuple[str, ...]:
+        qemu = shutil.which("qemu-system-arm")
+        if qemu is None or not FIRMWARE.exists():
+            raise MissingError(
+                "A virtual micro:bit needs: sudo apt install qemu-system-arm firmware-microbit-micropython"
+            )
+        self._flash(blank)
+        return ("microbit", qemu, str(FIRMWARE), str(self.state.resolve()))
+
+    def _flash(self, blank: bool) -> Path:
+        flash = self.state.resolve() / "flash.bin"
+        self.fresh = not flash.exists()
+        if blank:
+            flash.unlink(missing_ok=True)
+        return flash

@@ -1,0 +1,1 @@
+"""Virtual Python boards as processes: a real MicroPython behind a serial port."""

@@ -1,0 +1,126 @@
+"""The board as a program: `python -m host_sdk.sim.repl unix COMMAND...` or `… microbit QEMU FIRMWARE STATE`.
+
+Stands between the host's pseudo-terminal and that of the REPL's process. The first line that it prints is the
+path of the host's; afterwards each line on its standard input is answered by one, "ok ..." or "error ...". It ends with
+its standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import sys
+import termios
+import tty as tty_module
+from collections.abc import Sequence
+
+from host_sdk.sim.repl.machine import Machine, Microbit
+
+_STDIN, _STDOUT = 0, 1
+_RAW_PASTE, _NO_RAW_PASTE = b"\x05A\x01", b"R\x00"
+"""Asked for, and declined: a program that came so cannot be interrupted in the Unix port of MicroPython."""
+_KEPT_BYTES = 4096
+"""What waits for a reader, or for a machine that is busy."""
+
+
+class Board:
+    """Carries bytes between the host's line and the machine, and answers the parent."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._master, self._slave = pty.openpty()
+        tty_module.setraw(self._slave)
+        os.set_blocking(self._master, False)
+        self.tty = os.ttyname(self._slave)
+        self._to_board = self._to_host = b""
+        self._commands = b""
+        self._received = self._transmitted = 0
+        self.off = False
+
+    def switch_off(self) -> None:
+        """End at the next look at the lines."""
+        self.off = True
+
+    def work(self) -> None:
+        """Until the board is switched off."""
+        while not self.off:
+            reads = [_STDIN, self._machine.fd] + ([self._master] if len(self._to_board) < _KEPT_BYTES else [])
+            writes = [self._master] if self._to_host else []
+            # What the machine does not take at once it is offered again.
+            ready, _, _ = select.select(reads, writes, [], 0.001 if self._to_board else 0.1)
+            if _STDIN in ready:
+                self._serve()
+            if self._master in ready:
+                self._to_board += self._take()
+                if _RAW_PASTE in self._to_board:
+                    self._to_board = self._to_board.replace(_RAW_PASTE, b"")
+                    self._to_host += _NO_RAW_PASTE
+            if self._to_board:
+                self._to_board = self._to_board[self._machine.write(self._to_board) :]
+            if self._machine.fd in ready:
+                data = self._machine.read()
+                self._transmitted += len(data)
+                self._to_host += data
+            self._give()
+
+    def _take(self) -> bytes:
+        try:
+            data = os.read(self._master, 4096)
+        except OSError:
+            return b""
+        self._received += len(data)
+        return data
+
+    def _give(self) -> None:
+        if self._to_host:
+            try:
+                self._to_host = self._to_host[os.write(self._master, self._to_host) :]
+            except OSError:  # nobody reads
+                self._to_host = self._to_host[-_KEPT_BYTES:]
+
+    def _serve(self) -> None:
+        data = os.read(_STDIN, 4096)
+        if not data:
+            self.off = True
+        self._commands += data
+        while b"\n" in self._commands:
+            line, _, self._commands = self._commands.partition(b"\n")
+            tell(self._answer(line.decode()))
+
+    def _answer(self, command: str) -> str:
+        if command == "off":
+            self.off = True
+            return "ok"
+        if command == "reset":
+            termios.tcflush(self._master, termios.TCIOFLUSH)
+            self._to_board = self._to_host = b""
+            self._machine.reset()
+            return "ok"
+        if command == "counters":
+            return f"ok received={self._received} transmitted={self._transmitted}"
+        return f"error There is no command {command}."
+
+
+def tell(line: str) -> None:
+    """One line to the parent."""
+    os.write(_STDOUT, line.encode() + b"\n")
+
+
+def main(words: Sequence[str]) -> None:
+    """Run a board until its parent ends it."""
+    machine = Microbit(*words[1:]) if words[0] == "microbit" else Machine(words[1:])
+    board = Board(machine)
+    signal.signal(signal.SIGTERM, lambda *_: board.switch_off())
+    machine.await_output()
+    tell(board.tty)
+    try:
+        board.work()
+    except EOFError:
+        return  # it ended by itself
+    machine.stop()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
