@@ -79,7 +79,7 @@ static uint8_t waiting_most;
 
 static void begin_waiting(void) {
     uint16_t sums = layer.rows << 1;
-    need(sums <= ROOM);
+    need(sums + 2 <= ROOM);
     uint16_t most = (ROOM - sums) / 2;
     waiting_most = most > 255 ? 255 : (uint8_t)most;
     waiting = 0;
@@ -92,10 +92,6 @@ static void add_waiting(void) {
 }
 
 static void add_later(uint16_t bucket) {
-    if (!waiting_most) { /* a query as long as there is room */
-        add_column(bucket);
-        return;
-    }
     if (waiting == waiting_most)
         add_waiting();
     uint16_t *place = WAITING + waiting;

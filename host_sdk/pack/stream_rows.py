@@ -14,7 +14,7 @@ from host_sdk.model.model import Layer, Model
 from host_sdk.pack.stream_body import Body
 from host_sdk.spec.container import Kind, LayerFlag
 from host_sdk.spec.protocol import MAX_QUERY
-from host_sdk.spec.stream import ARENA_BYTES, FIELDS, LAYER_BYTES, MIN_QUERY, Form
+from host_sdk.spec.stream import ARENA_BYTES, FIELDS, LAYER_BYTES, MIN_QUERY, WAITING_BYTES, Form
 
 _LAYER = struct.Struct("<HHBBBx")
 assert _LAYER.size == LAYER_BYTES
@@ -61,7 +61,7 @@ def bits_of(layer: Layer) -> int:
 
 def _arena(layers: Sequence[Layer]) -> int:
     """Bytes that activations and sums take at the worst moment; FitError when no query fits beside them."""
-    moments = [(1, "sums", 2 * layers[0].rows, "Train it narrower")]
+    moments = [(1, "sums", 2 * layers[0].rows + WAITING_BYTES, "Train it narrower")]
     for number, (before, after) in enumerate(pairwise(layers), 1):
         last = number == len(layers) - 1
         need = _activation_bytes(before) + (2 * after.rows if last else _activation_bytes(after))
