@@ -19,6 +19,7 @@ from host_sdk.pack.micropython import PythonImage
 from host_sdk.spec.micropython import RUNTIME_HEAP
 
 START_TINY = "import ulm_tiny\nulm_tiny.serve()\n"
+GREETING = b"microLM on "
 CIRCUITPYTHON = "circuitpython"
 START = "import ulm\nulm.serve()\n"
 AUTOSTART_TINY = b"import ulm_tiny  # micro-lm: at start\n\nulm_tiny.serve()\n"
@@ -115,7 +116,7 @@ def deploy_python(
             written = _write(repl, facts, files, progress or (lambda done, total: None))
         if facts.tiny:
             repl.restart()
-        repl.start(START_TINY if facts.tiny else START)
+        repl.start(START_TINY if facts.tiny else START, GREETING)
     runtime = {path: data for path, data in files.items() if not path.endswith(MODEL_FILE)}
     return FlashResult(
         board=board.name,
@@ -146,7 +147,7 @@ def start_python(port: Port) -> bool:
                 repl.run("import ulm")
         except BoardError:
             return False
-        repl.start(START_TINY if tiny else "ulm.serve()\n")
+        repl.start(START_TINY if tiny else "ulm.serve()\n", GREETING)
     return True
 
 

@@ -28,10 +28,14 @@ PROMPT_S = 0.6
 """A prompt comes in a millisecond; a board that is busy with its garbage may need more."""
 SILENCE_S = 10.0
 """Longest silence inside a program that was sent: writing a block of flash takes a second at most."""
+_ENDED = b"\x04>"
+"""What the raw REPL says behind the output of a program."""
 _RAW_PASTE = b"\x05A\x01"
 _OLD_TRIES = 3
 _OLD_BYTES, _OLD_PAUSE_S = 32, 0.008
 """A micro:bit keeps 64 bytes of what comes while it is busy."""
+START_S = 15.0
+"""A micro:bit compiles its runtime anew each time; other boards check the model and lay out its lists."""
 EXTRA = "pip install 'micro-lm[micropython]'"
 
 _HASHES = """
@@ -179,11 +183,22 @@ class Repl:
         except (ValueError, SyntaxError):
             raise LinkError(f"The board answered {printed[:60]!r}, which makes no sense here; try again.") from None
 
-    def start(self, program: str) -> None:
-        """Start a program and leave it running; the REPL is no longer there."""
+    def start(self, program: str, greeting: bytes) -> None:
+        """Start a program, wait until it says so, and leave it running; the REPL is no longer there.
+
+        FitError or BoardError when it ends instead, LinkError when it says nothing.
+        """
         with self._reported():
             self._transport.exec_raw_no_follow(program)
-        self._transport.in_raw_repl = False
+            self._transport.in_raw_repl = False
+            got, deadline = b"", time.monotonic() + START_S
+            self._port.timeout = 0.05
+            while greeting not in got and time.monotonic() < deadline:
+                got += self._port.read(max(1, self._port.in_waiting))
+                if got.endswith(_ENDED):
+                    raise _refusal(got.strip(_ENDED).decode("utf-8", "replace"), "")
+        if greeting not in got:
+            raise LinkError(f"The runtime on {self._port.port} does not start; reset the board and flash it again.")
 
     def write(self, path: str, data: bytes, chunk: int, progress: Callable[[int], None]) -> None:
         """Write a file, so many bytes at once; progress(bytes written so far)."""

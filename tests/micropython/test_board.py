@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from host_sdk.boards import PYTHON_BOARDS
 from host_sdk.device import Device
 from host_sdk.errors import FitError, LinkError, PortError, UlmError, UsageError
 from host_sdk.flash.python_files import build_number, runtime_folder
@@ -25,6 +26,7 @@ from host_sdk.model.engine import run
 from host_sdk.model.library import shipped_model
 from host_sdk.model.model import Model
 from host_sdk.pack.micropython import pack_python
+from host_sdk.sim.python_board import PythonBoard
 from host_sdk.spec.container import WeightCode
 from host_sdk.spec.protocol import Op
 from tests.micropython.test_engine import random_model
@@ -285,6 +287,23 @@ def test_weights_in_a_romfs_are_not_copied(prepared: str, model: Model, tmp_path
         repl.run("engine, status = ulm.open_engine(r)")
         program = "q = Reply(engine)\nq.run(b'hello', False, lambda reply, before: True)\nprint(q.digest)"
         assert repl.value(program) == run(model, ["hello"])[0].digest
+
+
+def test_mpremote_works_with_it(prepared: str) -> None:
+    state = Path(prepared.partition("state=")[2])
+    board = PYTHON_BOARDS["micropython"]
+    with PythonBoard(board, state) as virtual:
+        command = [sys.executable, "-m", "mpremote", "connect", virtual.tty, "fs", "ls", ":/lib"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ulm_model.ulb" in done.stdout
+
+
+def test_a_runtime_that_cannot_start_says_why(prepared: str, model: Model) -> None:
+    with open_port(prepared, 115200) as line, Repl(line) as repl:
+        repl.write("/lib/ulm_line.py", b"raise MemoryError", 256, lambda done: None)
+    with pytest.raises(FitError, match="heap is too small"), Device(prepared):
+        pass
 
 
 def test_a_stopped_reply(board: Device) -> None:

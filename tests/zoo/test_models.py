@@ -89,7 +89,7 @@ def test_the_file_is_of_its_recipe_and_data(name: str) -> None:
 
 @pytest.mark.parametrize("name", OWN)
 def test_own_data_are_clean(name: str) -> None:
-    for file in ("data.txt", "paraphrases.txt"):
+    for file in ("data.txt", "validation.txt", "paraphrases.txt"):
         if not (path := MODELS / name / file).exists():
             continue
         assert not [f for f in lint(path) if f.is_error or f.kind in ("blank", "folded", "duplicate", "spelling")]
@@ -105,6 +105,8 @@ def test_paraphrases_are_apart(name: str) -> None:
     )
     assert len(apart) >= 150
     assert not known & apart
+    if (path := MODELS / name / "validation.txt").exists():
+        assert not (known | apart) & {normalise(pair.query) for pair in read_pairs(path)}
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - set(OWN) - set(DATA)))
