@@ -161,10 +161,16 @@ void stream_seek(uint32_t position) {
 }
 
 void stream_skip(uint16_t count) {
-    if (count > stream_left)
-        stream_seek(stream_position() + count);
-    else
-        clock_past(count);
+    if (count > stream_left) {
+        if (count - stream_left > BLOCK) {
+            stream_seek(stream_position() + count);
+            return;
+        }
+        count -= stream_left;
+        clock_past(stream_left);
+        stream_block();
+    }
+    clock_past(count);
 }
 
 uint32_t stream_position(void) { return (next - stream_base) * BLOCK - stream_left; }
