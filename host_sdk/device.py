@@ -131,16 +131,15 @@ class Device:
         events = self._connection.session.chat(data)
         text = ""
         end: End | None = None
-        self._pace.interrupt()
+        self._pace.begin()
         try:
             for event in events:
                 if isinstance(event, Work):
                     thought = self._pace.see(event)
                     if progress:
                         progress(thought)
-                    continue
-                self._pace.interrupt()
-                if isinstance(event, Text):
+                elif isinstance(event, Text):
+                    self._pace.say(len(event.text))
                     text += event.text
                     yield from event.text
                 elif isinstance(event, End):

@@ -8,6 +8,7 @@
 #include "board.h"
 #include "clock.h"
 #include "port.h"
+#include "rest.h"
 #include "service.h"
 #include "spec.h"
 #include "uart.h"
@@ -36,55 +37,9 @@ static const struct __attribute__((packed)) {
     }};
 const port_facts_t *const port_facts = &ident.facts;
 
-#define PAINT 0xC5
+void port_power_down(void) { rest_power_down(); }
 
-/* Paints all of SRAM above the static data before anything is pushed there. */
-static void paint(void) __attribute__((naked, used, section(".init1")));
-static void paint(void) {
-    for (uint8_t *byte = &__heap_start; byte <= (uint8_t *)RAMEND; byte++)
-        *byte = PAINT;
-}
-
-uint16_t port_stack_bytes(void) {
-    const uint8_t *byte = &__heap_start;
-    while (byte <= (const uint8_t *)RAMEND && *byte == PAINT)
-        byte++;
-    return (uint16_t)((const uint8_t *)RAMEND + 1 - byte);
-}
-
-/* The start bit of a byte on the receive pin wakes the chip; there is nothing else to do. */
-EMPTY_INTERRUPT(PCINT2_vect)
-
-void port_power_down(void) {
-    uart_flush();
-    PCMSK2 = _BV(PCINT16);
-    PCIFR = _BV(PCIF2);
-    PCICR = _BV(PCIE2);
-    clock_pause(true);
-    set_sleep_mode(SLEEP_MODE_PWR_DOWN);
-    cli();
-    sleep_enable();
-    sleep_bod_disable();
-    sei();
-    sleep_cpu();
-    sleep_disable();
-    set_sleep_mode(SLEEP_MODE_IDLE);
-    clock_pause(false);
-    PCICR = 0;
-}
-
-void port_idle(void) {
-    /* Checked with interrupts off, or the byte that came meanwhile would wait for the next
-     * interrupt. */
-    cli();
-    if (!uart_has_received()) {
-        sleep_enable();
-        sei(); /* takes effect after the next instruction */
-        sleep_cpu();
-        sleep_disable();
-    }
-    sei();
-}
+void port_idle(void) { rest_idle(); }
 
 int main(void) {
     wdt_disable();

@@ -26,7 +26,7 @@ typedef struct __attribute__((packed)) {
     uint16_t query_mask;
     uint16_t context_mask;
     uint8_t features; /* of queries: QUERY_... */
-    uint8_t zero;
+    uint8_t kept;     /* in rows: there is room for the query's share of the first sums */
     uint16_t name;
     uint32_t charset;
     uint16_t replies;

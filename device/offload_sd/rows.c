@@ -24,16 +24,21 @@ typedef struct __attribute__((packed)) {
 _Static_assert(sizeof(layer_t) == STREAM_LAYER_BYTES, "layer");
 
 static layer_t layer;
-static uint16_t stride;      /* bytes of a row, or in the first layer of a column */
-static uint8_t query_length; /* bytes; first at the start of the arena, in a pass at its end */
+static uint16_t stride; /* bytes of a row, or in the first layer of a column */
+static uint16_t
+    query;          /* bytes of the query, first at the start of the arena, in a pass at its end */
+static bool shared; /* these bytes are not the query, but its share of the first layer's sums */
 
-#define ROOM ((uint16_t)(ARENA_BYTES - query_length))
+#define ROOM ((uint16_t)(ARENA_BYTES - query))
 
-void rows_query_begin(void) { query_length = 0; }
+void rows_query_begin(void) {
+    query = 0;
+    shared = false;
+}
 
-void rows_query_add(uint8_t byte) { ARENA[query_length++] = byte; }
+void rows_query_add(uint8_t byte) { ARENA[query++] = byte; }
 
-void rows_query_end(void) { memmove(ARENA + ROOM, ARENA, query_length); }
+void rows_query_end(void) { memmove(ARENA + ROOM, ARENA, query); }
 
 /* Where a card is pulled out, the rest of its block reads as FFh. */
 static void need(bool holds) {
@@ -66,10 +71,39 @@ static void add_column(uint16_t bucket) {
     }
 }
 
-static void add_query(uint16_t hash) { add_column(hash & image.query_mask); }
+/* Columns wait behind the sums, sorted: a card reads on from one to the next. */
+#define WAITING ((uint16_t *)ARENA + layer.rows)
+
+static uint8_t waiting;
+static uint8_t waiting_most;
+
+static void begin_waiting(void) {
+    uint16_t sums = layer.rows << 1;
+    need(sums + 2 <= ROOM);
+    uint16_t most = (ROOM - sums) / 2;
+    waiting_most = most > 255 ? 255 : (uint8_t)most;
+    waiting = 0;
+}
+
+static void add_waiting(void) {
+    for (uint8_t at = 0; at != waiting; at++)
+        add_column(WAITING[at]);
+    waiting = 0;
+}
+
+static void add_later(uint16_t bucket) {
+    if (waiting == waiting_most)
+        add_waiting();
+    uint16_t *place = WAITING + waiting;
+    for (waiting++; place != WAITING && place[-1] > bucket; place--)
+        place[0] = place[-1];
+    *place = bucket;
+}
+
+static void add_query(uint16_t hash) { add_later(hash & image.query_mask); }
 
 static void add_context(uint16_t hash) {
-    add_column(image.query_mask + 1 + (hash & image.context_mask));
+    add_later(image.query_mask + 1 + (hash & image.context_mask));
 }
 
 static uint16_t next_word(void) {
@@ -92,20 +126,41 @@ static uint8_t *finish_row(uint8_t *out, uint16_t sum) {
     return out + 2;
 }
 
-/* The first layer: its columns for every hash, then the biases. */
-static void pass_first(void) {
-    stream_seek(image.first);
-    begin_layer(true);
-    need((layer.rows << 1) <= ROOM);
-    uint16_t *sums = (uint16_t *)ARENA;
-    memset(sums, 0, 2 * layer.rows);
+/* The query's share of the sums, at the start of the arena. Where there is room to keep it, a copy
+ * takes the query's place. */
+static void add_query_share(void) {
+    uint16_t bytes = layer.rows << 1;
+    if (shared) {
+        need(bytes == query);
+        memcpy(ARENA, ARENA + ROOM, bytes);
+        return;
+    }
+    memset(ARENA, 0, bytes);
     text_query_begin(image.features);
     for (const uint8_t *byte = ARENA + ROOM; byte != ARENA + ARENA_BYTES; byte++)
         text_query_add(*byte, add_query);
     text_query_add(' ', add_query);
-    if (image.kind == KIND_CHARACTER)
+    add_waiting();
+    if (image.kept && bytes <= ARENA_BYTES / 2) {
+        query = bytes;
+        memcpy(ARENA + ROOM, ARENA, bytes);
+        shared = true;
+    }
+}
+
+/* The first layer: its columns for every hash, then the biases. */
+static void pass_first(void) {
+    stream_seek(image.first);
+    begin_layer(true);
+    begin_waiting();
+    add_query_share();
+    if (image.kind == KIND_CHARACTER) {
+        begin_waiting();
         context_hashes(add_context);
+        add_waiting();
+    }
     stream_seek(image.pass);
+    uint16_t *sums = (uint16_t *)ARENA;
     uint8_t *out = ARENA;
     for (uint16_t left = layer.rows; left; left--)
         out = finish_row(out, (uint16_t)(*sums++ * INPUT_SCALE + next_word()));

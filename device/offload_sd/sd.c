@@ -8,6 +8,7 @@
 #include "spec.h"
 #include "spi.h"
 #include "stream.h"
+#include "wait.h"
 
 #define GO_IDLE 0
 #define IF_CONDITION 8
@@ -52,10 +53,6 @@ static bool awake;
 static bool by_block; /* addresses are blocks, not bytes */
 
 static uint8_t get(void) { return spi_exchange(SPI_IDLE); }
-
-static bool late(uint32_t start, uint16_t ms) {
-    return port_cycles() - start > ms * (F_CPU / 1000);
-}
 
 /* Waits until the card lets go of the line; whether it did. */
 static bool await_ready(uint16_t ms) {

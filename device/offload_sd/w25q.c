@@ -7,6 +7,7 @@
 #include "spec.h"
 #include "spi.h"
 #include "stream.h"
+#include "wait.h"
 
 #define READ 0x03
 #define PROGRAM 0x02
@@ -105,10 +106,6 @@ static uint8_t read_state(void) {
     put(SPI_IDLE);
     spi_deselect();
     return SPDR;
-}
-
-static bool late(uint32_t start, uint16_t ms) {
-    return port_cycles() - start > ms * (F_CPU / 1000);
 }
 
 /* Waits until the chip has done what it was told. */

@@ -27,19 +27,25 @@ class Pace:
     def __init__(self) -> None:
         self._rate: float | None = None  # bytes per second
         self._last: tuple[Progress, float] | None = None
+        self._passes = 0  # ended since
 
-    def interrupt(self) -> None:
-        """Something else came than progress: a pass is over."""
+    def begin(self) -> None:
+        """A query goes out."""
         self._last = None
+
+    def say(self, characters: int) -> None:
+        """So many passes are over."""
+        self._passes += characters
 
     def see(self, now: Progress) -> Thought:
         """What a progress frame that came just now means."""
         at = time.monotonic()
         if self._last:
             before, then = self._last
-            if now.total == before.total and now.done > before.done and at > then:
-                rate = (now.done - before.done) / (at - then)
+            streamed = now.done - before.done + self._passes * now.total
+            if now.total == before.total and streamed > 0 and at > then:
+                rate = streamed / (at - then)
                 self._rate = rate if self._rate is None else _WEIGHT * rate + (1 - _WEIGHT) * self._rate
-        self._last = now, at
+        self._last, self._passes = (now, at), 0
         left = max(now.total - now.done, 0)
         return Thought(now.layer, now.done, now.total, left / self._rate if self._rate else None)

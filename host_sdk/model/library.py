@@ -11,7 +11,7 @@ from host_sdk.errors import FileError
 from host_sdk.model.container import read
 from host_sdk.model.model import Model
 
-SHIPPED = ("tinychat", "commands", "guess", "smalltalk", "adventure", "clinc150")
+SHIPPED = ("tinychat", "widechat", "commands", "guess", "smalltalk", "adventure", "clinc150")
 """The models that come with the package, by name."""
 
 

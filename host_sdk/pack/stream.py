@@ -150,7 +150,7 @@ def _assemble(model: Model, body: Body) -> bytes:
         "query_mask": model.query_buckets - 1,
         "context_mask": max(model.context_buckets - 1, 0),
         "features": model.features.flags,
-        "zero": 0,
+        "kept": body.kept,
         "name": spec.HEADER_BYTES,
         "charset": charset,
         "replies": spec.HEADER_BYTES + len(name),

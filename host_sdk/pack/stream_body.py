@@ -16,4 +16,5 @@ class Body:
     lead: int  # bytes of `first` before its first column
     passed: bytes  # what a pass reads from front to back
     max_query: int  # characters
+    kept: bool  # in rows: there is room to keep the query's share of the first layer's sums
     arena_bytes: int  # most that is used at once, a query of max_query characters included

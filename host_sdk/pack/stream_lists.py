@@ -45,7 +45,7 @@ def pack_lists(model: Model, layers: Sequence[Layer]) -> Body:
         passed += _SHAPE.pack(before.shift, flags, layout.places & 0xFF, 0)
         passed += _columns(at_places, layouts[number])
     passed += _SHAPE.pack(layers[-1].shift, 0, layers[-1].rows & 0xFF, 0)
-    return Body(stream.Form.LISTS, apart, 0, passed, max_query, stream.ARENA_BYTES)
+    return Body(stream.Form.LISTS, apart, 0, passed, max_query, False, stream.ARENA_BYTES)
 
 
 def unpack_lists(data: bytes, fields: Mapping[str, int]) -> list[Layer]:

@@ -14,7 +14,7 @@ from host_sdk.model.model import Layer, Model
 from host_sdk.pack.stream_body import Body
 from host_sdk.spec.container import Kind, LayerFlag
 from host_sdk.spec.protocol import MAX_QUERY
-from host_sdk.spec.stream import ARENA_BYTES, FIELDS, LAYER_BYTES, MIN_QUERY, Form
+from host_sdk.spec.stream import ARENA_BYTES, FIELDS, LAYER_BYTES, MIN_QUERY, WAITING_BYTES, Form
 
 _LAYER = struct.Struct("<HHBBBx")
 assert _LAYER.size == LAYER_BYTES
@@ -29,7 +29,8 @@ def pack_rows(model: Model, layers: Sequence[Layer]) -> Body:
     for layer in layers[1:]:
         bias = layer.bias.astype("<i2").view(np.uint8).reshape(layer.rows, 2)
         passed += _layer(layer) + np.hstack([bias, _fields(layer.weights, bits_of(layer))]).tobytes()
-    return Body(Form.ROWS, apart, LAYER_BYTES, passed, max_query, used + max_query)
+    kept = model.kind is Kind.CHARACTER and used + 2 * layers[0].rows <= ARENA_BYTES
+    return Body(Form.ROWS, apart, LAYER_BYTES, passed, max_query, kept, used + max_query)
 
 
 def unpack_rows(data: bytes, fields: Mapping[str, int]) -> list[Layer]:
@@ -60,7 +61,7 @@ def bits_of(layer: Layer) -> int:
 
 def _arena(layers: Sequence[Layer]) -> int:
     """Bytes that activations and sums take at the worst moment; FitError when no query fits beside them."""
-    moments = [(1, "sums", 2 * layers[0].rows, "Train it narrower")]
+    moments = [(1, "sums", 2 * layers[0].rows + WAITING_BYTES, "Train it narrower")]
     for number, (before, after) in enumerate(pairwise(layers), 1):
         last = number == len(layers) - 1
         need = _activation_bytes(before) + (2 * after.rows if last else _activation_bytes(after))

@@ -31,7 +31,7 @@ HEADER = (
     ("query_mask", 28, 2),
     ("context_mask", 30, 2),
     ("features", 32, 1),
-    ("zero", 33, 1),
+    ("kept", 33, 1),
     ("name", 34, 2),
     ("charset", 36, 4),
     ("replies", 40, 2),
@@ -67,5 +67,7 @@ MAX_CLASSES = 256
 
 ARENA_BYTES = 1280
 """SRAM for activations and sums, and in the form rows for the query."""
+WAITING_BYTES = 2
+"""Rows: behind the first layer's sums, for the bucket of a column that waits to be read."""
 MIN_QUERY = 40
 """Rows: characters of a query for which there must be room; most typed questions are shorter."""

@@ -80,7 +80,7 @@ def _offload_room(board: Board) -> int:
 _KINDS: Mapping[type, _Kind] = {
     Avr: _Kind(_avr_room, lambda model: len(pack(model).data)),
     Cpm: _Kind(_cpm_room, lambda model: len(pack_cpm(model).data)),
-    Offload: _Kind(_offload_room, lambda model: len(pack_stream(model).data), _WIDE_SHAPES, 200, sparse=False),
+    Offload: _Kind(_offload_room, lambda model: len(pack_stream(model).data), _WIDE_SHAPES, 100, sparse=False),
 }
 PLACES = tuple(BOARDS)
 """The names of boards that models can be trained for."""

@@ -14,7 +14,7 @@ from host_sdk.spec.container import WeightCode
 from tests.synthetic import character_model
 
 CODES = {"dense3.h": WeightCode.TERNARY, "dense1.h": WeightCode.BINARY}
-BUDGET = 59_709  # cycles per pass of dense2.h by pgm_read_byte on models/micro/micro64.ulm, avr-gcc 5.4
+BUDGET = 59_744  # cycles per pass of dense2.h by pgm_read_byte on models/micro/micro64.ulm, avr-gcc 5.4
 
 
 @pytest.fixture(autouse=True)

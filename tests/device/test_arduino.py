@@ -46,6 +46,7 @@ MODELS: dict[str, Callable[[], Model]] = {
     "reply": lambda: reply_model(PAIRS),
 }
 SHIPPED = {path.stem: path for path in sorted((Path(__file__).parents[2] / "models").glob("*/*.ulm"))}
+del SHIPPED["widechat"]  # which no flash holds
 MODELS |= {name: partial(Model.load, path) for name, path in SHIPPED.items()}
 
 

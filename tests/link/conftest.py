@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from host_sdk.link import session, wire
 from host_sdk.link.frame import Frame
 from host_sdk.model.text import PLAIN, Features
 
@@ -55,3 +57,10 @@ def firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
     options = ("-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", f"-I{COMMON}")
     subprocess.run([compiler, *options, *map(str, sources), "-o", str(library)], check=True)
     return Firmware(library)
+
+
+@pytest.fixture(autouse=True)
+def _real_time_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rigs put a clock of their own in the place of time."""
+    for module in (session, wire):
+        monkeypatch.setitem(vars(module), "time", time)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 import zlib
 from contextlib import suppress
 from itertools import pairwise
@@ -39,12 +38,6 @@ class Rig:
 
     def text(self, query: bytes = b"hi", verify: bool = False) -> str:
         return "".join(event.text for event in self.session.chat(query, verify) if isinstance(event, Text))
-
-
-@pytest.fixture(autouse=True)
-def _real_time_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(vars(session_module), "time", time)
-    monkeypatch.setitem(vars(wire_module), "time", time)
 
 
 # Greeting

@@ -158,7 +158,10 @@ def test_the_time_left_comes_from_the_measured_rate(monkeypatch: pytest.MonkeyPa
     assert pace.see(Progress(1, 100, 1000)).seconds_left is None
     clock.now += 0.5
     assert pace.see(Progress(1, 300, 1000)).seconds_left == pytest.approx(700 / 400)
-    pace.interrupt()  # a character came: the next pass starts at 0
+    pace.say(1)  # a pass is over, and the next one has begun
+    clock.now += 2.0
+    assert pace.see(Progress(1, 100, 1000)).seconds_left == pytest.approx(900 / 400)  # 700 and 100 in two seconds
+    pace.begin()  # nothing is known of the time between two replies
     clock.now += 9
     assert pace.see(Progress(1, 200, 1000)).seconds_left == pytest.approx(800 / 400)
     clock.now += 0.25

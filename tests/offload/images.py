@@ -29,6 +29,11 @@ def numbered(image: bytes, sequence: int) -> bytes:
     return image[:4] + sequence.to_bytes(4, "little") + image[8:]
 
 
+def shortened(image: bytes, max_query: int) -> bytes:
+    """The image for shorter queries."""
+    return _checked(bytearray(image[:24] + bytes((max_query,)) + image[25:]))
+
+
 @cache
 def _small(form: Form) -> bytes:
     return _packed(endless(character_model(1, (24, 16))), form)
@@ -48,5 +53,9 @@ def _resized(data: bytes, crc: int, blocks: int) -> bytes:
     body = bytearray(data.ljust(blocks * BLOCK, b"\xa5"))
     body[8:12] = len(body).to_bytes(4, "little")
     body[20:24] = crc.to_bytes(4, "little")
+    return _checked(body)
+
+
+def _checked(body: bytearray) -> bytes:
     body[12:14] = crc16(bytes(body[16:])).to_bytes(2, "little")
     return bytes(body)

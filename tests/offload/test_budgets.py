@@ -21,7 +21,7 @@ RAM_END = 0x8FF
 SRAM_BYTES = 1_900  # static and the deepest stack
 MARKER_CHECK = 0xC1  # in GPIOR0 while an image is checked: slots.c
 CHECK_FROM = 16
-RUNTIME_BYTES = {"flash": 14_500, "sd": 16_800}
+RUNTIME_BYTES = {"flash": 24_400, "sd": 26_900}
 
 
 def kilobytes_per_second(board: Talker, image_bytes: int) -> float:

@@ -178,6 +178,23 @@ def test_a_block_that_cannot_be_written(start: Start, tmp_path: Path) -> None:
         answers(board, 1)
 
 
+def test_erasing_and_checking_tell_how_far_they_are(start: Start, tmp_path: Path) -> None:
+    chip = FlashChip(chip_with(tmp_path / "chip.bin", numbered(OLD, 1)), chip="w25q80", latency="slow")
+    new = image(2, 600)
+    with start("uno-flash", chip) as board:
+        assert board.begin(new) == (Status.OK, 0)
+        seen = board.progress.copy()
+        assert len(seen) > 10  # four a second, for 11 sectors: 5 large ones
+        assert {(layer, total) for layer, _, total in seen} == {(0, len(new))}
+        assert sorted(done for _, done, _ in seen) == [done for _, done, _ in seen]
+        assert seen[-1][1] > len(new) // 2
+        board.progress.clear()
+        board.send_image(new, 0)
+        board.progress.clear()
+        assert board.commit(new) == (Status.OK, 0)
+        assert [(layer, total) for layer, _, total in board.progress] == [(0, len(new))]
+
+
 def test_most_of_the_line_is_used(start: Start, tmp_path: Path) -> None:
     """Of what frames of 64 bytes can carry; erasing and the check are included. A busy computer gets three tries."""
     rates = []

@@ -1,6 +1,6 @@
 """An adversary of the boards that stream their models: noise, pulled cards, cuts, damaged images and volumes.
 
-    python -m tests.soak.streaming [CASE ...] [--seeds 0:20]
+    python -m tests.soak.streaming [CASE ...] [--seeds 0:20] [--minutes 10]
 
 Every round is a case and a seed. Whatever happens: each request is answered within a bound of simulated time, with a
 status that exists; the firmware never leaves its memory; timed reads are never early; afterwards a sound model, the
@@ -11,6 +11,7 @@ no part of ./test.
 from __future__ import annotations
 
 import argparse
+import math
 import random
 import subprocess
 import sys
@@ -24,13 +25,15 @@ from pathlib import Path
 from host_sdk.flash.memory import Memory
 from host_sdk.link.frame import Frame, encode
 from host_sdk.model.crc import crc16
+from host_sdk.pack.stream import pack_stream
 from host_sdk.sim.part import FlashChip, SdCard
 from host_sdk.spec.protocol import SEQ_FIRST, SEQ_LAST, Op, Status
-from host_sdk.spec.stream import CHECK_FROM, HEADER, LAYER_BYTES
+from host_sdk.spec.stream import CHECK_FROM, HEADER, LAYER_BYTES, Form
 from tests.offload.cards import BLOCK, Card
 from tests.offload.conftest import CHIP_BYTES, OFFLOAD, card_with, chip_with, part_with
 from tests.offload.images import image, long_image, numbered
 from tests.offload.talker import Hello, Talker
+from tests.synthetic import character_model, endless
 
 BOUND_S = 40.0  # of the board, for an answer; a cheap card that mounts and checks takes a few seconds
 PATIENCE_S = 120.0  # of the wall
@@ -76,10 +79,10 @@ class Patient(Talker):
         self._dropped = self.board.counters().dropped
         return self.hello()
 
-    def reply(self) -> bytes:
+    def reply(self, query: bytes = QUERY) -> bytes:
         """What is the same in every reply of a model; AssertionError when there is none."""
         texts: list[bytes] = []
-        frame = self.chat(QUERY, lambda each: texts.append(each.payload) if each.type == Op.TEXT else None)
+        frame = self.chat(query, lambda each: texts.append(each.payload) if each.type == Op.TEXT else None)
         assert frame.type == Op.END, f"no reply: {frame}"
         return b"".join(texts) + frame.payload[:5]
 
@@ -141,10 +144,22 @@ def runtime(name: str) -> bytes:
 @cache
 def expected(number: int) -> bytes:
     """The reply of image(number) on a board that nobody disturbs."""
+    return undisturbed(image(number), (QUERY,))[0]
+
+
+@cache
+def undisturbed(model: bytes, queries: tuple[bytes, ...]) -> list[bytes]:
+    """The replies of a model on a flash chip, which never makes the firmware wait."""
     with tempfile.TemporaryDirectory() as folder:
-        chip = chip_with(Path(folder) / "chip.bin", numbered(image(number), 1))
+        chip = chip_with(Path(folder) / "chip.bin", numbered(model, 1))
         with Patient("uno-flash", Path(folder) / "state", runtime("uno-flash"), FlashChip(chip, "w25q80")) as board:
-            return board.reply()
+            return [board.reply(query) for query in queries]
+
+
+@cache
+def dense(form: Form) -> bytes:
+    """A model of many blocks, so that its columns and rows end in any place of one."""
+    return pack_stream(endless(character_model(5, (256, 240), 0.3)), form).data
 
 
 def answers(board: Patient, number: int) -> None:
@@ -381,6 +396,17 @@ def chips(bench: Bench) -> None:
         board.check_clean()
 
 
+def replies(bench: Bench) -> None:
+    """A card that makes the firmware wait in any place: the outputs are those of a chip."""
+    noise = bench.noise
+    model = dense(noise.choice((Form.LISTS, Form.ROWS)))
+    card = Card(bench.folder / "card.img").add("MODEL.ULB", model)
+    words = tuple(bytes(noise.choice(b"abcdefgh ") for _ in range(noise.randrange(20))) for _ in range(2))
+    with bench.start(SdCard(card.path, latency=noise.choice(("typical", "cheap")), seed=bench.seed + 1)) as board:
+        assert [board.reply(query) for query in words] == undisturbed(model, words), "another reply"
+        board.check_clean()
+
+
 def stopped(bench: Bench) -> None:
     """STOP at any moment of a long reply."""
     noise = bench.noise
@@ -405,7 +431,7 @@ def stopped(bench: Bench) -> None:
 
 
 CASES: dict[str, Callable[[Bench], None]] = {
-    case.__name__: case for case in (line, pulled, faulty, cut, headers, shapes, volumes, chips, stopped)
+    case.__name__: case for case in (line, pulled, faulty, cut, headers, shapes, volumes, chips, replies, stopped)
 }
 
 
@@ -414,11 +440,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all of them if none is given")
     parser.add_argument("--seeds", default="0:20", help="first and end, 0:20 if not given")
+    parser.add_argument("--minutes", type=float, help="stop then, if not before")
     options = parser.parse_args()
+    end_s = time.monotonic() + 60 * options.minutes if options.minutes else math.inf
     first, end = map(int, options.seeds.split(":"))
     failed = rounds = 0
     for seed in range(first, end):
         for name in options.cases or CASES:
+            if time.monotonic() > end_s:
+                break
             rounds += 1
             with tempfile.TemporaryDirectory() as folder:
                 bench = Bench(Path(folder), seed)

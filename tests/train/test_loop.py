@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -14,8 +15,11 @@ from host_sdk.errors import FileError
 from host_sdk.model.container import write
 from host_sdk.model.engine import run
 from host_sdk.pack.queries import everyday_queries
+from host_sdk.pack.stream import pack_stream
+from host_sdk.pack.stream_rows import bits_of
 from host_sdk.spec.container import WeightCode
 from host_sdk.spec.protocol import Action
+from host_sdk.spec.stream import Form
 from host_sdk.train.build import GOLDEN, build
 from host_sdk.train.checkpoint import part_path
 from host_sdk.train.data import Pair
@@ -174,3 +178,19 @@ def test_trains_fast(recipe: Recipe) -> None:
     start = time.process_time()
     train(PAIRS, recipe)
     assert time.process_time() - start < 20
+
+
+@pytest.mark.parametrize(("code", "shift", "bits"), [("2bit", 2, 2), ("int4", 3, 4), ("int8", 4, 8)])
+def test_wide_saturated_layers_train_and_pack(code: str, shift: int, bits: int) -> None:
+    """As boards that stream take them: 2,048 buckets, 512 units, 256 replies."""
+    pairs = [Pair(f"tell me about number {i}", f"it is {i}.") for i in range(256)]
+    recipe = Recipe(
+        head="reply", query_buckets=2048, hidden=(512,), code=code, shift=shift, saturate=True, epochs=8, batch=64,
+        sparsity=0.0, validation=0.0, board="uno-sd", learning_rate=0.05 * 2 ** (shift - 2),
+    )  # fmt: skip
+    model = train(pairs, recipe)
+    image = pack_stream(model)
+    assert (model.shape, image.form, image.max_query) == ("2048-512-256", Form.ROWS, 160)
+    assert all(layer.saturate for layer in model.layers[:-1])
+    assert all(bits_of(layer) <= bits for layer in model.layers)
+    assert np.mean([model.reply(pair.query) == pair.reply for pair in pairs]) > 0.9

@@ -77,14 +77,14 @@ def test_a_board_chooses_the_shape() -> None:
 
 @pytest.mark.parametrize("board", ["uno-sd", "lilypad-flash"])
 def test_a_board_that_streams_takes_wider_shapes(board: str) -> None:
-    recipe, why = shaped(Recipe(), PAIRS * 60, board)
+    recipe, why = shaped(Recipe(), PAIRS * 120, board)
     assert (recipe.query_buckets, recipe.context_buckets, recipe.hidden) == (2048, 512, (512,))
     assert (recipe.board, recipe.bytes) == (board, 0)
     blank = Blank.of(PAIRS, recipe)
     assert f"has {room_on(board)} bytes for a model; 2560-512-{blank.classes} takes 3" in why
     assert why.endswith("and its sums have room in SRAM: the largest shape that fits.")
     small, why = shaped(Recipe(head="reply"), PAIRS, board)
-    assert (small.query_buckets, small.hidden) == (512, (32,))
+    assert (small.query_buckets, small.hidden) == (256, (32,))
     assert why.endswith("fits and that 120 pairs can teach.")
 
 
