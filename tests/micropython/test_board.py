@@ -289,6 +289,16 @@ def test_weights_in_a_romfs_are_not_copied(prepared: str, model: Model, tmp_path
         assert repl.value(program) == run(model, ["hello"])[0].digest
 
 
+def test_a_plain_port_is_recognised_by_its_prompt(micropython: None, model: Model, tmp_path: Path) -> None:
+    with PythonBoard(PYTHON_BOARDS["micropython"], tmp_path) as virtual:
+        with pytest.raises(PortError, match="run `ulm flash"), Device(virtual.tty, baud=115200):
+            pass
+        with Device(virtual.tty, baud=115200, bare=True) as device:
+            assert device.flash(model).board == "micropython"
+        with Device(virtual.tty) as device:
+            assert device.chat("hello").digest_checked
+
+
 def test_mpremote_works_with_it(prepared: str) -> None:
     state = Path(prepared.partition("state=")[2])
     board = PYTHON_BOARDS["micropython"]
