@@ -180,6 +180,7 @@ class Device:
         programmer: str = "stk500",
         memory: str | None = None,
         at_start: bool = False,
+        compact: bool = False,
         progress: Progress | None = None,
     ) -> FlashResult:
         """Put a model on the board, and its runtime where the board has a bootloader; only what differs is written.
@@ -187,7 +188,8 @@ class Device:
         `memory` is where the model goes, if the board has several places for it: an AVR board has "flash" and, once
         its runtime answers, "eeprom". `board` names the kind of board where bootloaders look alike, `yes` replaces a
         foreign program or interrupts one, `programmer` is one of PROGRAMMERS. With `at_start` a Python board starts its
-        runtime whenever it is switched on.
+        runtime whenever it is switched on. `compact` packs a small reply model for an AVR board's flash in bits: half
+        the bytes, many times slower; in the EEPROM it always is so.
 
         FitError with the numbers, before anything is touched, when the model has no room.
         """
@@ -203,7 +205,9 @@ class Device:
             )
         if at_start and not kind.starts_on_request:
             raise UsageError(f"{kind.board.title} always starts with its runtime; leave out --at-start.")
-        result = kind.flash(self._connection, model, How(memory, programmer, yes, at_start), progress)
+        if compact and not kind.packs_compact:
+            raise UsageError(f"{kind.board.title} has one form of a model only; leave out --compact.")
+        result = kind.flash(self._connection, model, How(memory, programmer, yes, at_start, compact), progress)
         self._forget()
         remember(model)
         check_result(result, self.hello)

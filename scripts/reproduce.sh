@@ -18,7 +18,7 @@ again() { # MODEL RECIPE DATA
     fi
 }
 
-for name in ${*:-tinychat widechat commands micro64 micro256 guess adventure smalltalk clinc150}; do
+for name in ${*:-tinychat widechat commands micro64 micro256 micro18 guess adventure smalltalk clinc150}; do
     case $name in
     widechat) again models/widechat/widechat.ulm models/widechat/recipe.toml models/tinychat/data.txt ;;
     micro*) again "models/micro/$name.ulm" "models/micro/$name.toml" models/commands/data.txt ;;

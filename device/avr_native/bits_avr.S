@@ -1,5 +1,5 @@
-/* bits_pass of device/common/bits.h, for a tape in EEPROM: device/common/bits.c in a third of its
- * size. */
+/* bits_pass of device/common/bits.h, for a tape in EEPROM or flash: device/common/bits.c in a third
+ * of its size. */
 #include <avr/io.h>
 
 #include "pages.h"
@@ -20,18 +20,26 @@
 #define ah      r25
 #define flags   r0  /* of the layer before */
 #define doubles r13
-#define c32     r12
 
         .section .text.bits_pass, "ax", @progbits
 next_byte:
 ; exit:  t byte at X, X behind it
-        sbic    EECR_, EEPE
-        rjmp    next_byte       ; still writing
+; uses:  Z
+        lds     t, store_open
+        tst     t
+        brne    1f
+        movw    ZL, XL
+        subi    ZL, lo8(-(MODEL_ADDRESS))
+        sbci    ZH, hi8(-(MODEL_ADDRESS))
+        lpm     t, Z
+        rjmp    2f
+1:      sbic    EECR_, EEPE
+        rjmp    1b              ; still writing
         out     _SFR_IO_ADDR(EEARL), XL
         out     _SFR_IO_ADDR(EEARH), XH
         sbi     EECR_, EERE
         in      t, _SFR_IO_ADDR(EEDR)
-        adiw    XL, 1
+2:      adiw    XL, 1
         ret
 
 next_bit:
@@ -49,7 +57,6 @@ next_bit:
 bits_pass:
 ; exit:  r24 not 0: the outputs are in B
 ; uses:  what a C function may
-        push    r12
         push    r13
         push    r14
         push    r15
@@ -61,8 +68,6 @@ bits_pass:
         lds     XH, image + AT_SECOND + 1
         lds     left, image + AT_LAYERS
         lds     columns, image + AT_FIRST_PLACES
-        ldi     t, 32
-        mov     c32, t
         ldi     YH, A_LOW
         clr     shift
         set                     ; T: the layer before is counts
@@ -90,7 +95,8 @@ each:   mov     ZL, column
         eor     ZH, t
         ld      xl, Z
         brtc    activate
-        mul     xl, c32
+        ldi     t, INPUT_SCALE
+        mul     xl, t
         movw    xl, r0
         clr     r1
         rjmp    active
@@ -160,5 +166,4 @@ done:   mov     r24, YH
         pop     r15
         pop     r14
         pop     r13
-        pop     r12
         ret

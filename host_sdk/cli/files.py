@@ -10,7 +10,7 @@ from typing import cast
 
 import click
 
-from host_sdk.boards import BOARDS, Cpm, board_named, virtual_boards
+from host_sdk.boards import AVR_BOARDS, BOARDS, Cpm, board_named, virtual_boards
 from host_sdk.cli.cards import MEDIA, medium_named, pack_streamed, show_medium
 from host_sdk.cli.show import print_json, table
 from host_sdk.errors import FileError, UsageError
@@ -123,7 +123,7 @@ def import_z80ai(source: Path, output: Path) -> None:
     help=f"{_ARDUINO}, {_EEPROM}, {', '.join(MEDIA)}, or a board of `ulm boards`.",
 )
 @click.option("--tpa", type=click.IntRange(0x3000, 0xFF00), help="cpm: bytes from 0100h to BDOS.")
-@click.option("--compact", is_flag=True, help="cpm: less memory, slower.")
+@click.option("--compact", is_flag=True, help="cpm and AVR boards: less memory, slower.")
 @click.option("--form", type=click.Choice(["lists", "rows"]), help="sd, flash: how weights are written.")
 @click.option("--capacity", type=click.IntRange(1, 512), metavar="MIB", help="sd: of each file; flash: of the chip.")
 @_out
@@ -146,12 +146,15 @@ def pack(
     For `sd`: X.ULB is the model alone; X.img a whole card; a folder, such as that of a card, gets the files of a card.
     For `flash`: X.ulb is the model alone; X.bin a whole chip.
     """
-    from host_sdk.kinds import fitted
+    from host_sdk.flash.fit import fitted_avr
+    from host_sdk.kinds import Packed, fitted
     from host_sdk.pack.arduino import library
     from host_sdk.pack.bits import pack_bits
 
-    if (tpa or compact) and target != _CPM:
-        raise UsageError(f"--tpa and --compact are for `--for {_CPM}` only.")
+    if tpa and target != _CPM:
+        raise UsageError(f"--tpa is for `--for {_CPM}` only.")
+    if compact and target not in (_CPM, *AVR_BOARDS):
+        raise UsageError(f"--compact is for `--for {_CPM}` and for {', '.join(AVR_BOARDS)} only.")
     medium = medium_named(target)
     if (form or capacity) and not medium:
         raise UsageError(f"--form and --capacity are for `--for {'` and `--for '.join(MEDIA)}` only.")
@@ -169,7 +172,10 @@ def pack(
         report = made.report()
     else:
         assert loaded
-        image = pack_bits(loaded) if target == _EEPROM else fitted(loaded, board_named(target))
+        if compact:
+            image: Packed = fitted_avr(loaded, AVR_BOARDS[target], compact)
+        else:
+            image = pack_bits(loaded) if target == _EEPROM else fitted(loaded, board_named(target))
         _write(output, image.data)
         report = image.report()
     if as_json:

@@ -92,6 +92,7 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
     "--partition", metavar="LABEL", help="Espressif chips: MODEL into this partition, made where it is missing."
 )
 @click.option("--at-start", is_flag=True, help="A Python board starts its runtime whenever it is switched on.")
+@click.option("--compact", is_flag=True, help="AVR boards: a small reply model in fewer bytes of flash, slower.")
 @_json
 def flash(
     address: str,
@@ -104,6 +105,7 @@ def flash(
     erase: bool,
     partition: str | None,
     at_start: bool,
+    compact: bool,
     as_json: bool,
 ) -> None:
     """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
@@ -127,6 +129,7 @@ def flash(
             programmer=programmer,
             memory=memory,
             at_start=at_start,
+            compact=compact,
             progress=progress,
         )
     if as_json:

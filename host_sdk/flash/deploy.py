@@ -14,18 +14,20 @@ from host_sdk.model.model import Model
 from host_sdk.spec.image import MODEL_ADDRESS
 
 
-def deploy(port: Port, board: Avr, model: Model, progress: Progress | None = None) -> FlashResult:
+def deploy(
+    port: Port, board: Avr, model: Model, progress: Progress | None = None, compact: bool = False
+) -> FlashResult:
     """Write what differs: runtime pages if they are absent or others, and the model's pages.
 
-    The page with the model's valid mark is cleared first and written last.
+    The page with the model's valid mark is cleared first and written last. `compact`: the model in bits.
     """
-    job = _Job(board, model)
+    job = _Job(board, model, compact)
     return job.report(upload(port, board, job.wanted, order_last=job.last, progress=progress))
 
 
-def deploy_with_avrdude(tty: str, board: Avr, model: Model) -> FlashResult:
+def deploy_with_avrdude(tty: str, board: Avr, model: Model, compact: bool = False) -> FlashResult:
     """The same through the program avrdude, which opens the device path `tty` by itself."""
-    job = _Job(board, model)
+    job = _Job(board, model, compact)
     return job.report(upload_with_avrdude(tty, board, job.wanted, order_last=job.last))
 
 
@@ -34,9 +36,9 @@ class _Job:
 
     last = (MODEL_ADDRESS,)
 
-    def __init__(self, board: Avr, model: Model) -> None:
+    def __init__(self, board: Avr, model: Model, compact: bool) -> None:
         self._board, self._model = board, model
-        self._image = fitted_avr(model, board)
+        self._image = fitted_avr(model, board, compact)
         self._runtime = shipped_runtime(board)
         page_bytes = board.flash_page
         self.wanted = self._runtime.memory.merged(Memory.from_bytes(MODEL_ADDRESS, self._image.data, page_bytes))

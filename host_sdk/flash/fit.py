@@ -47,10 +47,10 @@ def fitted_com(model: Model, board: Cpm, compact: bool = False) -> tuple[CpmImag
         tpa = image.tpa_bytes - excess
 
 
-def fitted_avr(model: Model, board: Avr) -> Image:
-    """The model packed for the board's flash; FitError with the numbers when that is too small."""
+def fitted_avr(model: Model, board: Avr, compact: bool = False) -> Image:
+    """The model packed for the board's flash, `compact` in bits; FitError with the numbers when that is too small."""
     room = avr_room(board)
-    image = pack(model, room)
+    image = pack_bits(model) if compact else pack(model, room)
     if len(image.data) > room:
         raise FitError(
             f"The model {model.name!r} takes {len(image.data)} bytes packed; {board.title} has {room} for it, "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from host_sdk.boards import Avr
 from host_sdk.conformance import PartUsage, Usage
@@ -27,6 +27,8 @@ class AvrKind(Kind):
 
     board: Avr
 
+    packs_compact: ClassVar[bool] = True
+
     @property
     def memories(self) -> tuple[str, ...]:
         """The EEPROM takes small reply models."""
@@ -49,9 +51,9 @@ class AvrKind(Kind):
             return result
         if how.programmer == "avrdude":
             with connection.lent_port() as tty:
-                result = deploy_with_avrdude(tty, self.board, model)
+                result = deploy_with_avrdude(tty, self.board, model, how.compact)
         else:
-            result = deploy(connection.line, self.board, model, progress)
+            result = deploy(connection.line, self.board, model, progress, how.compact)
         connection.bauds = [self.board.baud]
         connection.greet()
         if connection.session.info().slot == Slot.EEPROM:

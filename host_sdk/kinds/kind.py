@@ -36,6 +36,7 @@ class How:
     programmer: str = "stk500"
     yes: bool = False  # over a program of the user's
     at_start: bool = False  # the runtime starts with the board, where that is a choice
+    compact: bool = False  # smaller and slower, where that is a choice
 
 
 class Kind(ABC):
@@ -49,6 +50,9 @@ class Kind(ABC):
 
     starts_on_request: ClassVar[bool] = False
     """Whether it is a choice that the runtime starts with the board."""
+
+    packs_compact: ClassVar[bool] = False
+    """Whether there is a smaller and slower form of a model."""
 
     def __init__(self, board: Any) -> None:
         """`board` is a record of the kind's class."""

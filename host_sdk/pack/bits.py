@@ -1,4 +1,4 @@
-"""The model image in bits, for an EEPROM: reply models of about a kilobyte (docs/image.md, "Bits").
+"""The model image in bits, above all for an EEPROM: reply models of about a kilobyte (docs/image.md, "Bits").
 
 Weights follow each other column by column: 0 is written 0, 1 is 10, -1 is 11; in a layer with weights of -2, -1 is
 110 and -2 is 111. So a sparse ternary layer takes about a bit and a half per weight.
@@ -27,11 +27,11 @@ def pack_bits(model: Model) -> Image:
     """The image of a reply model; FitError when its kind or shape is beyond this form."""
     check_codes(model)
     if model.kind is not Kind.REPLY:
-        raise FitError("An EEPROM takes reply models only; train with --head reply, or use the flash.")
+        raise FitError("In bits, as in an EEPROM, there are reply models only; train with --head reply, or pack lists.")
     if model.query_buckets > spec.BIT_BUCKETS:
         raise FitError(
-            f"The model has {model.query_buckets} query buckets; in an EEPROM {spec.BIT_BUCKETS} are the most. "
-            "Train it with fewer."
+            f"The model has {model.query_buckets} query buckets; in bits, as in an EEPROM, {spec.BIT_BUCKETS} are the "
+            "most. Train it with fewer."
         )
     layers = compact(model, kept_rows(model))
     if widest := max((layer.rows for layer in layers if layer.rows > spec.PLACES), default=0):

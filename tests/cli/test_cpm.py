@@ -116,7 +116,7 @@ def test_pack_the_runtime_alone(tmp_path: Path) -> None:
     [
         (["--for", "cpm", "-o", "x.ulb"], UsageError, "Name the model to pack"),
         (["--for", "uno", "-o", "x.com"], UsageError, "Name the model to pack"),
-        (["SMALL", "--for", "uno", "--tpa", "20000", "-o", "x.ulb"], UsageError, "--tpa and --compact are for"),
+        (["SMALL", "--for", "uno", "--tpa", "20000", "-o", "x.ulb"], UsageError, "--tpa is for"),
         (["SMALL", "--for", "cpm", "--tpa", "100", "-o", "x.ulb"], UsageError, "--tpa"),
         (["SMALL", "--for", "cpm", "--tpa", "12288", "-o", "x.ulb"], FitError, "TPA"),
         (["SMALL", "--for", "cpm", "-o", "no/such/folder/x.com"], FileError, "Cannot write"),

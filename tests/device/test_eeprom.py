@@ -25,6 +25,7 @@ from tests.pack.test_bits import reply_model
 QUERIES = ("", "a", "hi", "turn the light on", "What is YOUR name?", "x" * 160, "~!@#$", "the lights, please " * 8)
 MICRO = reply_model(3, (16, 10), 256, WeightCode.TERNARY, 0.2, 2, False)
 CLEARED = b"\xff"
+MODELS = Path(__file__).parents[2] / "models"
 
 
 def vectors(model: Model) -> list[Vector]:
@@ -41,6 +42,18 @@ def answers(device: Device, model: Model, slot: Slot) -> None:
 def with_eeprom(folder: Path, cells: bytes) -> Path:
     (folder / "eeprom.bin").write_bytes(cells.ljust(1024, b"\xff"))
     return folder
+
+
+@pytest.mark.parametrize("board", FULL_BOARDS)
+def test_a_compact_model_lies_in_flash(prepare: Prepare, small: Model, board: str) -> None:
+    model = Model.load(MODELS / "micro" / "micro18.ulm")
+    with Device(address_of(board, prepare(board, small))) as device:
+        assert device.flash(model, compact=True).model_bytes == len(pack_bits(model).data) <= 1200
+        answers(device, model, Slot.MAIN)
+        device.flash(MICRO, memory="eeprom")
+        answers(device, MICRO, Slot.EEPROM)
+        device.flash(model, compact=True)
+        answers(device, model, Slot.MAIN)
 
 
 @pytest.mark.parametrize("board", FULL_BOARDS)

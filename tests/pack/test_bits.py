@@ -65,7 +65,7 @@ def test_what_an_eeprom_cannot_hold_is_refused_with_the_numbers() -> None:
     with pytest.raises(FitError, match="reply models only"):
         pack_bits(character_model(1))
     many = reply_model(1, (4, 3), 512, WeightCode.TERNARY, 0.3, 2, False)
-    with pytest.raises(FitError, match="512 query buckets; in an EEPROM 256 are the most"):
+    with pytest.raises(FitError, match="512 query buckets; in bits, as in an EEPROM, 256 are the most"):
         pack_bits(many)
     large = reply_model(1, (60, 10), 256, WeightCode.BINARY, 1, 2, False)
     with pytest.raises(FitError, match=r"takes \d+ bytes packed for EEPROM; Arduino UNO has 1024, \d+ too few"):
