@@ -47,6 +47,7 @@ UNITS = 256
 CHIP_BYTES = 4 << 20  # of a W25Q32
 LOOPS = {"C": "loop_c", "polled assembly": "loop_polled", "timed assembly": "loop_timed"}
 LATENCIES = ("ideal", "typical", "cheap")
+COLOURS = {"W25Q": "C0", "SD, ideal": "C1", "SD, typical": "C2", "SD, cheap": "C3"}
 STARTED, DONE, FAILED = 1, 2, 3
 TIMEOUT_S = 120
 CODES = (WeightCode.TWO_BIT, WeightCode.INT4, WeightCode.INT8)
@@ -211,7 +212,7 @@ def _speed(
     else:
         (state / "part.bin").write_bytes(image.data.ljust(CHIP_BYTES, b"\xff"))
         part = f"flash={state / 'part.bin'}"
-    with Device(f"sim://{board}?state={state}&pace=fast&{part}") as device:
+    with Device(f"sim://{board}?state={state}&{part}") as device:
         result = device.bench(queries)
         for query in queries[:2]:
             if not device.chat(query).digest_checked:
@@ -259,12 +260,13 @@ def plot(rates: Sequence[Rate], speeds: Sequence[Speed], path: Path) -> None:
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
     for part in dict.fromkeys(one.part for one in rates if "single" not in one.part):
         line = sorted((one.run, one.kb_per_s) for one in rates if one.part == part and one.loop == "timed assembly")
-        left.plot(*zip(*line, strict=True), marker="o", label=part)
+        left.plot(*zip(*line, strict=True), marker="o", label=part, color=COLOURS[part])
     left.axhline(16_000 / 18, color="grey", linestyle=":", label="the bus")
     left.set(xscale="log", xlabel="bytes per read command", ylabel="KB/s at 16 MHz", ylim=0)
     for part in dict.fromkeys(one.part for one in speeds):
         chosen = [one for one in speeds if one.part == part and one.board.startswith("uno")]
-        right.scatter([one.image_bytes / 1e3 for one in chosen], [one.ms_per_char for one in chosen], label=part)
+        sizes, times = [one.image_bytes / 1e3 for one in chosen], [one.ms_per_char for one in chosen]
+        right.scatter(sizes, times, label=part, color=COLOURS[part])
     right.set(xscale="log", yscale="log", xlabel="image, KB", ylabel="ms per character, UNO")
     for axes in (left, right):
         axes.legend()
