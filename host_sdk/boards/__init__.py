@@ -120,7 +120,7 @@ _8MHZ_3V3 = Currents(active=3.7, idle=0.69, power_down=0.0001)  # between the cu
 _16MHZ_5V = Currents(active=10.4, idle=2.4, power_down=0.0001)  # twice those of the table for 8 MHz and 5 V
 _PARTS = {
     Medium.SD: PartCurrents(reading=25.0, writing=40.0, standby=12.0),  # cards differ: 12 to 40 mA once started
-    Medium.FLASH: PartCurrents(reading=4.0, writing=20.0, standby=0.01),  # W25Q32 datasheet, typical
+    Medium.FLASH: PartCurrents(reading=4.0, writing=20.0, standby=0.01),  # assumed for the family
 }
 _ATMEGABOOT = "atmega/ATmegaBOOT_168_atmega328.hex"
 _ATMEGABOOT_8MHZ = "atmega/ATmegaBOOT_168_atmega328_pro_8MHz.hex"
