@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from host_sdk.boards import MICROBIT, PYTHON_BOARDS, Python
-from host_sdk.errors import BoardError, FitError, UsageError
+from host_sdk.errors import BoardError, FitError, PortError, UsageError
 from host_sdk.flash.drive import copy_to_drive, mounted_drive
 from host_sdk.flash.fit import fitted_python
 from host_sdk.flash.python_files import BUILD_FILE, MODEL_FILE, NEW_SUFFIX, build_number, runtime_files, tiny_files
@@ -147,7 +147,10 @@ def start_python(port: Port) -> bool:
                 repl.run("import ulm")
         except BoardError:
             return False
-        repl.start(START_TINY if tiny else "ulm.serve()\n", GREETING)
+        try:
+            repl.start(START_TINY if tiny else "ulm.serve()\n", GREETING)
+        except PortError:
+            return False  # a part of it
     return True
 
 

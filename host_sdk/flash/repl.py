@@ -277,6 +277,8 @@ def _refusal(traceback: str, path: str) -> BoardError | FitError | PortError:
         )
     if "MemoryError" in last:
         return FitError("The board's heap is too small for this; choose a smaller model or a board with more memory.")
+    if "ImportError" in last and "ulm" in last:
+        return PortError("The board has only a part of the runtime, as after a flash that was cut; flash it again.")
     return BoardError(f"The board's Python refused: {last}.")
 
 

@@ -14,7 +14,7 @@ from host_sdk.device import Device
 from host_sdk.errors import BoardError, LinkError, UlmError
 from host_sdk.kinds import fitted
 from host_sdk.link.messages import Hello
-from host_sdk.link.session import Session
+from host_sdk.link.session import BEGIN_UNIT, Session
 from host_sdk.model.model import Model
 from host_sdk.spec.cpm import ABI, CHECK_FROM, HEADER
 from host_sdk.spec.protocol import Op
@@ -132,7 +132,7 @@ def test_an_upload_cut_by_the_cable_goes_on(prepare: Prepare, small: Model, othe
         assert device.chat("hello").text == small.reply("hello")
         first = list[int]()
         session.upload(0, data, zlib.crc32(data), "OTHER", lambda done, total: first.append(done))
-        assert len(data) // 2 - 64 <= first[0] <= len(data) // 2 + 128
+        assert len(data) // 2 - BEGIN_UNIT <= first[0] <= len(data) // 2 + 128
         assert hello_of(device).model == "other"
     assert names(state) == ["OTHER.ULB", "SMALL.ULB", "ULM.COM"]
 
