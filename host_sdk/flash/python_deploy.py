@@ -145,7 +145,7 @@ def start_python(port: Port) -> bool:
                 repl.restart()
             else:
                 repl.run("import ulm")
-        except BoardError:
+        except (BoardError, PortError):
             return False
         try:
             repl.start(START_TINY if tiny else "ulm.serve()\n", GREETING)
