@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import random
-import subprocess
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,12 +11,10 @@ from typing import Any
 import pytest
 
 from host_sdk.flash import blinka
-from host_sdk.flash.provision import provision_spi_flash
 from host_sdk.model.engine import run
 from host_sdk.model.library import shipped_model
-from host_sdk.pack.micropython import pack_python
 from host_sdk.sim.w25q import W25q
-from host_sdk.spec.protocol import Status
+from tests.blinka import replies_on_blinka
 
 SOURCE = Path(__file__).parents[2] / "device" / "micropython" / "ulm_spiflash.py"
 CONTENT = random.Random(3).randbytes(70_000)
@@ -114,15 +110,8 @@ def test_no_chip(runtime: ModuleType, tmp_path: Path) -> None:
 def test_whole_runtime_on_blinka(name: str, tmp_path: Path) -> None:
     """CPython, busio, SPIDevice's bus: all golden replies of a model on the chip, with every number."""
     pytest.importorskip("adafruit_platformdetect")
-    model, file = shipped_model(name), tmp_path / "w25q.bin"
-    provision_spi_flash(pack_python(model).data, f"{blinka.VIRTUAL}?flash={file}")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("runtime_on_blinka.py")), str(SOURCE.parent), str(file)],
-        input="".join(f"{query}\n" for query in model.golden),
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    due = [run(model, [query.encode()])[0] for query in model.golden]
-    assert done.stdout.splitlines() == [str(int(Status.OK)), *(f"{one.digest} {one.text}" for one in due)]
+    model = shipped_model(name)
+    due = run(model, model.golden)
+    assert replies_on_blinka(model, tmp_path) == {
+        query: (one.digest, one.text) for query, one in zip(model.golden, due, strict=True)
+    }

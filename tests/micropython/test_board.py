@@ -29,9 +29,11 @@ from host_sdk.pack.micropython import pack_python
 from host_sdk.sim.python_board import PythonBoard
 from host_sdk.spec.container import WeightCode
 from host_sdk.spec.protocol import Op
+from tests.blinka import replies_on_blinka
 from tests.micropython.test_engine import random_model
 from tests.synthetic import character_model
 
+FITS_A_MICROBIT = "commands"
 THREE = ("tinychat", "commands", "guess")
 
 
@@ -113,20 +115,23 @@ def test_requests_that_it_does_not_know(board: Device) -> None:
 
 
 def test_three_models_have_one_digest_everywhere(
-    micropython: None, simavr: None, tmp_path: Path, runtime_sources: Path
+    qemu: None, simavr: None, tmp_path: Path, runtime_sources: Path
 ) -> None:
-    """numpy, UNO, CP/M, MicroPython with and without machine code, and CPython: all golden replies."""
+    """All golden replies: numpy, UNO, CP/M, MicroPython with and without machine code, micro:bit, CPython, Blinka."""
     pytest.importorskip("z80")
+    pytest.importorskip("adafruit_platformdetect")
     addresses = [f"sim://{name}?state={tmp_path / name}" for name in ("uno", "cpm", "micropython")]
     for name in THREE:
         model = shipped_model(name)
         due = {query: done.digest for query, done in zip(model.golden, run(model, model.golden), strict=True)}
-        for address in addresses:
+        microbit = [f"sim://microbit?state={tmp_path / 'microbit'}"] * (name == FITS_A_MICROBIT)
+        for address in addresses + microbit:
             with Device(address, model=model) as device:
                 assert {query: device.chat(query).digest for query in model.golden} == due, (name, address)
         assert dict(zip(model.golden, digests_in_plain_python(addresses[-1], model), strict=True)) == due, name
         with linux_board(model, tmp_path) as url, Device(url) as device:
             assert {query: device.chat(query).digest for query in model.golden} == due, name
+        assert {query: digest for query, (digest, _) in replies_on_blinka(model, tmp_path).items()} == due, name
 
 
 def digests_in_plain_python(address: str, model: Model) -> list[int]:
