@@ -18,12 +18,12 @@ from host_sdk.pack.cpm_counts import Counts
 from host_sdk.pack.cpm_lists import Form, in_counts, moves_in_counts
 from host_sdk.pack.cpm_sums import Sums, column_record, record, word
 from host_sdk.pack.cpm_templates import templates
+from host_sdk.pack.fields import layout
 from host_sdk.spec import cpm as spec
 from host_sdk.spec.image import MAGIC, VALUE_MARK
 from host_sdk.spec.protocol import MAX_QUERY
 
-_FORMATS = {1: "B", 2: "H", 4: "I"}
-_HEADER = struct.Struct("<" + "".join(_FORMATS[size] for _, _, size in spec.HEADER))
+_HEADER = layout(spec.HEADER)
 PAGE = 256
 MOST_PREFIXES = 5
 QUERY_SHARE = 0.1

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from host_sdk.errors import FileError, FitError
 from host_sdk.model.crc import crc16
 from host_sdk.model.model import Model
+from host_sdk.pack.fields import layout
 from host_sdk.spec import image as spec
 
-_FORMATS = {1: "B", 2: "H", 4: "I"}
-_HEADER = struct.Struct("<" + "".join(_FORMATS[size] for _, _, size in spec.HEADER))
+_HEADER = layout(spec.HEADER)
 _LARGEST = 0xFFFF
 
 

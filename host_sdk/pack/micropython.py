@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from host_sdk.errors import FileError, FitError
 from host_sdk.model.crc import crc16
 from host_sdk.model.model import Layer, Model
+from host_sdk.pack.fields import layout
 from host_sdk.spec import micropython as spec
 from host_sdk.spec.container import Kind, WeightCode
 from host_sdk.spec.image import MAX_CLASSES
 from host_sdk.spec.protocol import MAX_QUERY
 
-_FORMATS = {1: "B", 2: "H", 4: "I"}
-_HEADER = struct.Struct("<4s" + "".join(_FORMATS[size] for _, _, size in spec.HEADER[1:]))
+_HEADER = layout(spec.HEADER[1:], "<4s")
 _LAYER = struct.Struct(spec.LAYER)
 _ROW_HEAP, _COLUMN_HEAP = 16, 4
 """Bytes: a bias and two sums, lists grown; an offset."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from host_sdk.errors import FileError, FitError
 from host_sdk.model.crc import crc16
 from host_sdk.model.model import Layer, Model
+from host_sdk.pack.fields import layout
 from host_sdk.pack.header import name_bytes, reply_bytes
 from host_sdk.pack.rows import compact
 from host_sdk.pack.stream_body import Body
@@ -16,8 +17,7 @@ from host_sdk.pack.stream_rows import pack_rows, unpack_rows
 from host_sdk.spec import stream as spec
 from host_sdk.spec.container import Kind
 
-_FORMATS = {1: "B", 2: "H", 4: "I"}
-_HEADER = struct.Struct("<" + "".join(_FORMATS[size] for _, _, size in spec.HEADER))
+_HEADER = layout(spec.HEADER)
 
 
 @dataclass(frozen=True, slots=True)
