@@ -6,12 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from host_sdk.boards import board_named
 from host_sdk.device import Device
-from host_sdk.errors import MissingError
 from host_sdk.flash.blinka import VIRTUAL
 from host_sdk.flash.provision import provision_spi_flash
-from host_sdk.flash.runtime import shipped_runtime
 from host_sdk.model.engine import run
 from host_sdk.model.library import remember, shipped_model
 from host_sdk.pack.stream import pack_stream
@@ -25,10 +22,6 @@ QUERIES = ("hello", "what is your name?", "is it alive")
 @pytest.fixture
 def chip(simavr: None, tmp_path: Path) -> Path:
     """The file of a flash chip."""
-    try:
-        shipped_runtime(board_named(BOARD))
-    except MissingError as error:
-        pytest.skip(str(error))
     return tmp_path / "w25q.bin"
 
 
