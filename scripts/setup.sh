@@ -42,10 +42,15 @@ install_python() {
     shift
     [ -x .venv/bin/python ] || python3 -m venv .venv
     # Installed already for this project file and this place?
-    wanted="$(cksum <pyproject.toml) $PWD $*"
+    wanted="$(cat pyproject.toml scripts/setup.sh | cksum) $PWD $*"
     mark=.venv/installed-$task
     [ "$(cat "$mark" 2>/dev/null)" = "$wanted" ] && return 0
     echo "Installing Python packages into .venv/ …" >&2
     .venv/bin/pip install -q --disable-pip-version-check "$@"
+    if [ "$task" = test ]; then
+        # Apart: Blinka has modules of the same names.
+        rm -rf .venv/circuitpython
+        .venv/bin/pip install -q --disable-pip-version-check --no-deps --target .venv/circuitpython circuitpython-stubs==10.3.1
+    fi
     echo "$wanted" >"$mark"
 }

@@ -1,6 +1,6 @@
 """A language model on a Python board: `import ulm; ulm.serve()`. Ctrl-C leaves it.
 
-Runs unchanged under MicroPython from 1.19, CircuitPython and CPython; docs/micropython.md says more.
+Runs unchanged under MicroPython from 1.19, CircuitPython from 8, and CPython; docs/micropython.md says more.
 """
 
 import gc
@@ -55,10 +55,14 @@ def serve(reader=None, line=None):
 
     engine, status = open_engine(reader)
     gc.collect()
+    line = line or usual_line()
     try:
-        Service(line or usual_line(), engine, status, facts()).run()
+        Service(line, engine, status, facts()).run()
     except (KeyboardInterrupt, EOFError):
         pass
+    finally:
+        if hasattr(line, "close"):
+            line.close()
 
 
 if __name__ == "__main__" and sys.implementation.name == "cpython":

@@ -3,7 +3,7 @@
 Change it before ulm.serve() to give actions a meaning on your board: `ulm_action.ACTIONS[4] = lambda: my_sensor()`.
 """
 
-import time
+from ulm_ticks import seconds
 
 
 def led():
@@ -32,7 +32,9 @@ def led():
 
 def set_led(on):
     """Light or darkness; value 0."""
-    led()(on)
+    if not SWITCH:
+        SWITCH.append(led())  # once: CircuitPython gives a pin to one owner
+    SWITCH[0](on)
     return 0
 
 
@@ -43,11 +45,12 @@ def dice():
     return random.getrandbits(16) % 6 + 1
 
 
-STARTED = time.time()
+SWITCH = []
+STARTED = seconds()
 ACTIONS = {
     1: lambda: set_led(1),
     2: lambda: set_led(0),
-    8: lambda: int(time.time() - STARTED),
+    8: lambda: int(seconds() - STARTED),
     9: dice,
 }
 

@@ -1,9 +1,11 @@
 """Serial lines. A line has `read(wait_ms)`: what has come, b"" after so long a silence; and `write(data)`.
 
-`seven_bit` says that only characters below 80h get through unharmed.
+`seven_bit` says that only characters below 80h get through unharmed. What a line changed it restores in `close()`.
 """
 
 import sys
+
+_TICKS = (1 << 29) - 1  # supervisor.ticks_ms() begins anew behind it
 
 
 class StdioLine:
@@ -44,21 +46,36 @@ class UsbLine:
     def __init__(self):
         import supervisor
 
-        supervisor.runtime.autoreload = False
-        self.runtime = supervisor.runtime
         try:
-            import usb_cdc
-
-            self.port = usb_cdc.console
+            from usb_cdc import console
         except ImportError:
-            self.port = None
-        self.seven_bit = self.port is None
+            console = None
+        self.runtime, self.ticks_ms = supervisor.runtime, supervisor.ticks_ms
+        self.titles = getattr(supervisor, "status_bar", None)
+        self.port = console
+        self.seven_bit = console is None
+        self.autoreload = self.runtime.autoreload
+        self.shown = self.titles.console if self.titles else True
+        self.patience = console.write_timeout if console else None
+        self.runtime.autoreload = False  # new files restart nothing
+        if self.titles:
+            self.titles.console = False  # titles for terminals get into no frame
+        if console:
+            console.write_timeout = 1  # seconds: a host that does not read holds nothing up
+
+    def close(self):
+        """Leave the settings as they were."""
+        self.runtime.autoreload = self.autoreload
+        if self.titles:
+            self.titles.console = self.shown
+        if self.port:
+            self.port.write_timeout = self.patience
 
     def read(self, wait_ms):
         """Bytes that have come."""
         import time
 
-        until = time.monotonic() + wait_ms / 1000
+        started = self.ticks_ms()
         while True:
             if self.port:
                 count = self.port.in_waiting
@@ -68,7 +85,7 @@ class UsbLine:
                 count = self.runtime.serial_bytes_available
                 if count:
                     return sys.stdin.read(min(int(count), 64)).encode()
-            if time.monotonic() >= until:
+            if self.ticks_ms() - started & _TICKS >= wait_ms:
                 return b""
             time.sleep(0.001)
 

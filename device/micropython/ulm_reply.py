@@ -1,17 +1,6 @@
 """Makes replies: spells characters, or picks a text and performs its action."""
 
-try:
-    from time import ticks_diff, ticks_us
-except ImportError:
-    import time
-
-    def ticks_us():
-        """Microseconds."""
-        return int(time.monotonic() * 1000000)
-
-    def ticks_diff(later, earlier):
-        """Of two times."""
-        return later - earlier
+from ulm_ticks import ticks_diff, ticks_us
 
 
 class Reply:

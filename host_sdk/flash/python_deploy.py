@@ -25,6 +25,8 @@ START = "import ulm\nulm.serve()\n"
 AUTOSTART_TINY = b"import ulm_tiny  # micro-lm: at start\n\nulm_tiny.serve()\n"
 AUTOSTART = b"import ulm  # micro-lm: at start\n\nulm.serve()\n"
 _MARK = b"# micro-lm: at start"
+_FACTORY_MAIN = b'print("Hello World!")'
+"""The code.py that a new CircuitPython board has."""
 _TRIES = 3
 _WIDE_CHUNK, _NARROW_CHUNK = 2048, 128
 """Bytes written at once; a board parses them as text of up to four times the length."""
@@ -111,7 +113,7 @@ def deploy_python(
             files[_main(facts)] = AUTOSTART_TINY if facts.tiny else AUTOSTART
         drive = mounted_drive() if facts.name == CIRCUITPYTHON else None
         if drive:
-            written = copy_to_drive(drive, files)
+            written = copy_to_drive(drive, files, facts.folder + BUILD_FILE)
         else:
             written = _write(repl, facts, files, progress or (lambda done, total: None))
         if facts.tiny:
@@ -240,7 +242,7 @@ def _main(facts: Facts) -> str:
 def _check_main(repl: Repl, facts: Facts) -> None:
     path = _main(facts)
     program = repl.value(f"try:\n print(open({path!r},'rb').read(200))\nexcept OSError:\n print(b'')\n")
-    if program and _MARK not in program:
+    if program.strip() not in (b"", _FACTORY_MAIN) and _MARK not in program:
         raise UsageError(
             f"The board has a {path.strip('/')} of its own, which stays: add `import ulm; ulm.serve()` to it, or leave "
             "out --at-start."

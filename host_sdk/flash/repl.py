@@ -10,6 +10,7 @@ import base64
 import contextlib
 import hashlib
 import io
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ _OLD_BYTES, _OLD_PAUSE_S = 32, 0.008
 """A micro:bit keeps 64 bytes of what comes while it is busy."""
 START_S = 15.0
 """A micro:bit compiles its runtime anew each time; other boards check the model and lay out its lists."""
+_NO_SPACE, _READ_ONLY = 28, 30
+"""MicroPython has the numbers of Linux on all systems."""
 EXTRA = "pip install 'micro-lm[micropython]'"
 
 _HASHES = """
@@ -45,7 +48,7 @@ def _h(p):
   f=open(p,'rb')
  except OSError:
   return ''
- h=hashlib.sha256()
+ h=hashlib.sha256() if hasattr(hashlib,'sha256') else hashlib.new('sha256')
  b=bytearray(256)
  m=memoryview(b)
  while 1:
@@ -268,9 +271,12 @@ class Repl:
 
 def _refusal(traceback: str, path: str) -> BoardError | FitError | PortError:
     last = traceback.strip().splitlines()[-1] if traceback.strip() else "no reason given"
-    if "ENOSPC" in last or last.endswith("OSError: 28"):
+    # "OSError: 28", "OSError: [Errno 28] ENOSPC"; CircuitPython: "OSError: [Errno 28] No space left on device"
+    number = re.search(r"OSError: (?:\[Errno )?(\d+)", last)
+    error = int(number[1]) if number else 0
+    if error == _NO_SPACE:
         return FitError(f"The board's file system is full: {path or 'a file'} has no room; delete files there.")
-    if "EROFS" in last or last.endswith("OSError: 30"):
+    if error == _READ_ONLY:
         return PortError(
             "The board's files are read-only for its own Python, as on a CircuitPython board whose drive CIRCUITPY is "
             "in use: let this computer mount that drive, and flash again."

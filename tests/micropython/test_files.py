@@ -1,4 +1,4 @@
-"""What is written to Python boards: constants as specified, sources made small, the drive of CircuitPython."""
+"""What is written to Python boards: constants as specified, sources made small."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from host_sdk.errors import MissingError, PortError
+from host_sdk.errors import MissingError
 from host_sdk.flash import repl
-from host_sdk.flash.drive import copy_to_drive, mounted_drive
 from host_sdk.flash.python_files import runtime_files, runtime_folder, sources, tiny_files
 from host_sdk.flash.repl import compiled
 from host_sdk.flash.shorten import folded, renamed, shortened
@@ -101,33 +100,3 @@ def test_without_mpremote(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(repl, "find_spec", lambda name: None)
     with pytest.raises(MissingError, match=r"pip install 'micro-lm\[micropython\]'"):
         repl.Repl(object())  # type: ignore[arg-type]
-
-
-def test_a_circuitpython_drive(tmp_path: Path) -> None:
-    drive = tmp_path / "media" / "CIRCUITPY"
-    (drive / "lib").mkdir(parents=True)
-    places = (str(tmp_path / "media" / "*"),)
-    assert mounted_drive(places) is None
-    (drive / "boot_out.txt").write_text("Adafruit CircuitPython 9.2.1 on 2024-11-20; Raspberry Pi Pico with rp2040\n")
-    assert mounted_drive(places) == drive
-    files = {"/lib/ulm.py": b"a", "/lib/ulm_model.ulb": bytes(100)}
-    assert copy_to_drive(drive, files) == 2
-    assert copy_to_drive(drive, {**files, "/lib/ulm.py": b"b"}) == 1
-    assert (drive / "lib" / "ulm.py").read_bytes() == b"b"
-    other = tmp_path / "media" / "OTHER"
-    other.mkdir()
-    (other / "boot_out.txt").write_text("Adafruit CircuitPython 8.0.0\n")
-    with pytest.raises(PortError, match="Several CircuitPython drives"):
-        mounted_drive(places)
-
-
-def test_a_drive_that_cannot_be_written(tmp_path: Path) -> None:
-    (tmp_path / "lib").write_text("a file where the folder belongs")
-    with pytest.raises(PortError, match="cannot be written"):
-        copy_to_drive(tmp_path, {"/lib/ulm.py": b"a"})
-
-
-def test_a_read_only_file_system_says_how() -> None:
-    error = repl._refusal('Traceback\n  File "<stdin>", line 1\nOSError: [Errno 30] EROFS', "/lib/ulm.py")
-    assert isinstance(error, PortError)
-    assert "CIRCUITPY" in str(error)

@@ -1,0 +1,19 @@
+"""Time that only goes forward: microseconds to measure with, milliseconds to wait with, seconds to count.
+
+CircuitPython's `monotonic()` is a float of 22 bits: 16 ms are its smallest step after a day. It does to count seconds.
+"""
+
+try:  # MicroPython
+    from time import ticks_diff, ticks_us
+    from time import time as seconds
+except ImportError:
+    from time import monotonic as seconds
+    from time import monotonic_ns
+
+    def ticks_us():
+        """Microseconds."""
+        return monotonic_ns() // 1000
+
+    def ticks_diff(later, earlier):
+        """Of two times."""
+        return later - earlier
