@@ -23,6 +23,9 @@ from host_sdk.spec.protocol import HelloFlag, Status
 Meter = Callable[[End], End]
 """Fills in the cycles of a reply where its machine is timed from outside."""
 Progress = Callable[[int, int], None]
+_NOT_COUNTED: dict[str, float | None] = {"mean": None, "max": None}
+_MOST_SRAM = 0xFFFF
+"""In INFO: so much, or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +116,7 @@ class VerifyResult:
 
 @dataclass(frozen=True, slots=True)
 class BenchResult:
-    """Exact cycles and sizes of one board and model. Cycles are None where the board has no counter."""
+    """Exact cycles and sizes of one board and model. Cycles are None where the board counts none."""
 
     cycles_per_char: dict[str, float | None]
     ms_per_char: dict[str, float | None]
@@ -121,7 +124,7 @@ class BenchResult:
     first_char_cycles: dict[str, float | None]  # query encoding and first pass
     flash_bytes: int | None  # runtime, and the image if it lies there too; None where there is no flash
     model_bytes: int
-    sram_bytes: int | None  # None where the runtime has no memory of its own apart from tpa_bytes
+    sram_bytes: int | None  # of a Python board the heap in use; None: more than can be said, or see tpa_bytes
     stack_bytes: int
     clock_hz: int
     active_cycles_per_reply: float | None  # awake, from the first byte of the query to the last of the reply
@@ -133,6 +136,7 @@ class BenchResult:
     board: str
     model: str
     simulated: bool
+    timing: str  # whose time it is, as Device.timing says
 
     def to_json(self) -> dict[str, Any]:
         """The stable form of `ulm bench --json`."""
@@ -163,8 +167,10 @@ def measure(
     counters: Callable[[], Usage] | None = None,
     meter: Meter | None = None,
     progress: Progress | None = None,
+    counts_cycles: bool = True,
+    timing: str = "board",
 ) -> BenchResult:
-    """Ask every query and gather what the board counted."""
+    """Ask every query and gather what the board counted: cycles, or parts of a second at `hello.clock_hz`."""
     ends: list[End] = []
     before = counters() if counters else None
     for number, query in enumerate(queries, 1):
@@ -191,17 +197,18 @@ def measure(
     most = max(end.max_cycles for end in ends) if counted else None
     per_ms = hello.clock_hz / 1000
     tpa = info.tpa_bytes
+    flash = tpa is None and info.runtime_bytes > 0
     return BenchResult(
-        cycles_per_char={"mean": mean, "max": most},
+        cycles_per_char={"mean": mean, "max": most} if counts_cycles else dict(_NOT_COUNTED),
         ms_per_char={
             "mean": mean / per_ms if mean is not None else None,
             "max": most / per_ms if most is not None else None,
         },
-        query_cycles=_spread([end.query_cycles for end in ends], counted),
-        first_char_cycles=_spread([end.query_cycles + end.first_cycles for end in ends], counted),
-        flash_bytes=info.runtime_bytes + (info.model_bytes if info.model_address else 0) if tpa is None else None,
+        query_cycles=_spread([end.query_cycles for end in ends], counted and counts_cycles),
+        first_char_cycles=_spread([end.query_cycles + end.first_cycles for end in ends], counted and counts_cycles),
+        flash_bytes=info.runtime_bytes + (info.model_bytes if info.model_address else 0) if flash else None,
         model_bytes=info.model_bytes,
-        sram_bytes=info.sram_bytes if tpa is None else None,
+        sram_bytes=info.sram_bytes if tpa is None and info.sram_bytes != _MOST_SRAM else None,
         stack_bytes=info.stack_bytes,
         clock_hz=hello.clock_hz,
         active_cycles_per_reply=active,
@@ -213,6 +220,7 @@ def measure(
         board=hello.board,
         model=hello.model,
         simulated=counters is not None,
+        timing=timing,
     )
 
 
@@ -253,5 +261,5 @@ def _mismatch(vector: Vector, text: str, crcs: Sequence[int]) -> Mismatch:
 
 def _spread(values: Sequence[int], counted: bool) -> dict[str, float | None]:
     if not counted:
-        return {"mean": None, "max": None}
+        return dict(_NOT_COUNTED)
     return {"mean": float(np.mean(values)), "max": max(values)}

@@ -34,7 +34,7 @@ Thinking = Callable[[Thought], None]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply and its figures. Cycles and milliseconds are None where the board has no counter."""
+    """A reply and its figures. Cycles are None where the board counts none, milliseconds where it has no clock."""
 
     text: str
     chars: int
@@ -106,8 +106,15 @@ class Device:
 
     @property
     def simulated(self) -> bool:
-        """Whether this is a virtual board: every figure of it is simulated."""
+        """Whether this is a virtual board; `timing` says what its figures are."""
         return self.address.startswith("sim://")
+
+    @property
+    def timing(self) -> str:
+        """Whose time the figures are: "board", "simulated" (cycles of its chip), or "this computer" (a program)."""
+        if not self.simulated:
+            return "board"
+        return "simulated" if self._counts_cycles else "this computer"
 
     @cached_property
     def model(self) -> Model | None:
@@ -240,6 +247,8 @@ class Device:
             counters=partial(kind.usage, connection) if kind and connection.virtual else None,
             meter=partial(kind.metered, connection) if kind else None,
             progress=progress,
+            counts_cycles=self._counts_cycles,
+            timing=self.timing,
         )
 
     # Connection
@@ -255,6 +264,10 @@ class Device:
         """The board as one of its kind; None while it is not known."""
         board = self._connection.board
         return kind_of(board) if board else None
+
+    @property
+    def _counts_cycles(self) -> bool:
+        return self._kind is None or self._kind.counts_cycles
 
     def _start(self, model: Model | None, bare: bool) -> None:
         kind, virtual = self._kind, self._connection.virtual
@@ -305,7 +318,7 @@ class Device:
         if self._kind:
             end = self._kind.metered(self._connection, end)
         counted = end.passes > 0 and (HelloFlag.CYCLES in self.hello.flags or end.cycles > 0)
-        cycles = end.cycles / end.passes if counted else None
+        ticks = end.cycles / end.passes if counted else None
         checked = None
         if self.model is not None and not stopped:
             checked = run(self.model, [query])[0].digest == end.digest
@@ -316,8 +329,8 @@ class Device:
             digest=end.digest,
             digest_checked=checked,
             stopped=stopped,
-            cycles_per_char=cycles,
-            ms_per_char=cycles / self.hello.clock_hz * 1000 if cycles is not None else None,
+            cycles_per_char=ticks if self._counts_cycles else None,
+            ms_per_char=ticks / self.hello.clock_hz * 1000 if ticks is not None else None,
             board=self.hello.board,
             model=self.hello.model,
         )

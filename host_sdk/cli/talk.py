@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from host_sdk.boards import BOARDS, Offload
+from host_sdk.boards import BOARDS, Offload, Python
 from host_sdk.cli.show import ThinkingBar, ctrl_c_calls, print_json, progress_bar, table
 from host_sdk.conformance import Vector
 from host_sdk.device import Device, Reply
@@ -44,7 +44,7 @@ def chat(
         if once is not None:
             say(board, once, as_json)
             return
-        click.echo(f"{board.hello.model} on {board.board}{_simulated(board)}. An empty line leaves.", err=True)
+        click.echo(f"{board.hello.model} on {board.board}{_timing(board)}. An empty line leaves.", err=True)
         converse(board, as_json)
 
 
@@ -65,7 +65,7 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
         print_json(_reply_json(reply, board))
     elif reply.ms_per_char is not None:
         proof = ", every number proved" if reply.digest_checked else ", stopped" if reply.stopped else ""
-        click.secho(f"  {reply.ms_per_char:.1f} ms per character{_simulated(board)}{proof}", dim=True, err=True)
+        click.secho(f"  {reply.ms_per_char:.1f} ms per character{_timing(board)}{proof}", dim=True, err=True)
     if reply.digest_checked is False:
         raise BoardError(
             f"The board computed other numbers than the reference for this reply (digest {reply.digest:04X}); "
@@ -168,7 +168,7 @@ def verify(
     due = Vector.read(vectors) if vectors else None
     with Device(address, model=model, baud=baud) as board, progress_bar("Verifying", as_json) as progress:
         result = board.verify(due, progress=progress)
-        name = f"{board.hello.model} on {board.board}{_simulated(board)}"
+        name = f"{board.hello.model} on {board.board}{_timing(board)}"
     if as_json:
         print_json(result.to_json())
     else:
@@ -190,13 +190,14 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
     chosen = read_queries(queries) if queries else None
     with Device(address, model=model, baud=baud) as board, progress_bar("Measuring", as_json) as progress:
         result = board.bench(chosen, progress=progress)
-        note = _simulated(board)
+        note = _timing(board)
     known = BOARDS.get(result.board)
     energy = estimate(known, result) if known else None
     if as_json:
         print_json({**result.to_json(), "energy": asdict(energy) if energy else None})
         return
-    clock = f" at {result.clock_hz / 1e6:g} MHz" if result.clock_hz else ""
+    python = isinstance(known, Python)
+    clock = f" at {result.clock_hz / 1e6:g} MHz" if result.clock_hz and not python else ""
     click.echo(f"{result.model} on {result.board}{clock}{note}, {result.queries} queries, {result.passes} passes:")
     rows: list[tuple[object, ...]] = [("", "mean", "max")]
     for label, values, digits in (
@@ -205,9 +206,13 @@ def bench(address: str | None, model: Path | None, queries: Path | None, baud: i
         ("cycles to encode a query", result.query_cycles, 0),
         ("cycles to the first character", result.first_char_cycles, 0),
     ):
-        rows.append((label, *(_number(values[key], digits) for key in ("mean", "max"))))
+        if digits or not python:
+            rows.append((label, *(_number(values[key], digits) for key in ("mean", "max"))))
     table(rows)
-    if result.tpa_bytes is not None:
+    if python:
+        heap = "64 KB or more" if result.sram_bytes is None else f"{result.sram_bytes} B"
+        click.echo(f"model {result.model_bytes} B in a file, heap in use {heap}")
+    elif result.tpa_bytes is not None:
         click.echo(f"TPA {result.tpa_bytes} B (model {result.model_bytes} B), {result.stack_bytes} B of stack in it")
     else:
         where = "beside it" if isinstance(known, Offload) else "in it"
@@ -257,8 +262,8 @@ def _prompt() -> str:
         return ""
 
 
-def _simulated(board: Device) -> str:
-    return " (simulated)" if board.simulated else ""
+def _timing(board: Device) -> str:
+    return {"simulated": " (simulated)", "this computer": " (time of this computer)"}.get(board.timing, "")
 
 
 def _reply_json(reply: Reply, board: Device) -> dict[str, object]:
@@ -274,4 +279,5 @@ def _reply_json(reply: Reply, board: Device) -> dict[str, object]:
         "board": reply.board,
         "model": reply.model,
         "simulated": board.simulated,
+        "timing": board.timing,
     }

@@ -54,6 +54,9 @@ class Kind(ABC):
     packs_compact: ClassVar[bool] = False
     """Whether there is a smaller and slower form of a model."""
 
+    counts_cycles: ClassVar[bool] = True
+    """Whether its figures are the chip's cycles; if not they are time, of a virtual board this computer's."""
+
     def __init__(self, board: Any) -> None:
         """`board` is a record of the kind's class."""
         self.board = board

@@ -29,6 +29,8 @@ class PythonKind(Kind):
 
     starts_on_request: ClassVar[bool] = True
 
+    counts_cycles: ClassVar[bool] = False
+
     board: Python
 
     @property

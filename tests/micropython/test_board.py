@@ -69,6 +69,17 @@ def test_says_who_it_is(board: Device, model: Model) -> None:
     assert board.verify().exact == len(model.golden) or not model.golden
 
 
+def test_its_figures_are_this_computer_s(board: Device) -> None:
+    reply = board.chat("hello")
+    assert reply.cycles_per_char is None
+    assert reply.ms_per_char is not None
+    result = board.bench(["hello", "who are you"])
+    assert (result.timing, result.flash_bytes) == ("this computer", None)
+    assert 0 < (result.sram_bytes or 0) < 1 << 16  # its heap
+    assert result.cycles_per_char == result.query_cycles == {"mean": None, "max": None}
+    assert result.ms_per_char["mean"]
+
+
 def test_speaks_as_any_other_board(board: Device, model: Model) -> None:
     for query in ("", "hello", "Who ARE you? " * 12):
         due = run(model, [query])[0]
