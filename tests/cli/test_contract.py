@@ -24,13 +24,13 @@ from tests.synthetic import character_model
 
 CHAT_KEYS = [
     "reply", "chars", "passes", "digest", "digest_checked", "stopped", "cycles_per_char", "ms_per_char", "board",
-    "model", "simulated",
+    "model", "simulated", "timing",
 ]  # fmt: skip
 BENCH_KEYS = [
     "cycles_per_char", "ms_per_char", "query_cycles", "first_char_cycles", "flash_bytes", "model_bytes",
     "sram_bytes", "stack_bytes", "clock_hz",
     "active_cycles_per_reply", "line_bytes_per_reply", "part_cycles_per_reply", "tpa_bytes", "queries", "passes",
-    "board", "model", "simulated", "energy",
+    "board", "model", "simulated", "timing", "energy",
 ]  # fmt: skip
 FLASH_KEYS = [
     "board", "model", "model_crc", "model_bytes", "memory", "runtime_bytes", "runtime_build", "pages_written",
@@ -61,6 +61,7 @@ def test_chat_json(request: pytest.FixtureRequest, where: str, small: Model) -> 
     assert (shown["reply"], shown["chars"], shown["passes"]) == (due.text, len(due.text), due.passes)
     assert (shown["digest"], shown["digest_checked"]) == (f"{due.digest:04x}", True)
     assert (shown["board"], shown["model"], shown["simulated"]) == (where, "small", True)
+    assert shown["timing"] == "simulated"
     khz = {"uno": 16_000, "lilypad": 8_000}[where]
     assert shown["ms_per_char"] == pytest.approx(shown["cycles_per_char"] / khz)
 
