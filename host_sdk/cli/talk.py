@@ -116,7 +116,7 @@ def flash(
     if firmware or partition or erase:
         from host_sdk.cli.esp import flash_esp
 
-        flash_esp(address, model, firmware, partition, yes, erase, as_json)
+        flash_esp(address, model, firmware, partition, yes, erase, at_start, as_json)
         return
     if model is None:
         raise UsageError("Name the model to flash: a .ulm file, or one of `ulm models`.")
