@@ -116,6 +116,11 @@ def flash(
     if firmware or partition or erase:
         from host_sdk.cli.esp import flash_esp
 
+        if board or memory or compact or programmer != PROGRAMMERS[0]:
+            raise UsageError(
+                "--board, --memory, --programmer and --compact are not for Espressif chips; leave them out, or "
+                "--firmware, --partition and --erase."
+            )
         flash_esp(address, model, firmware, partition, yes, erase, at_start, as_json)
         return
     if model is None:

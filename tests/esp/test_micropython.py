@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ import pytest
 
 from host_sdk.cli import esp as cli
 from host_sdk.device import Device
-from host_sdk.errors import BoardError, LinkError, MissingError, PortError, UsageError
+from host_sdk.errors import BoardError, MissingError, PortError, UsageError
 from host_sdk.flash.blinka import VIRTUAL
 from host_sdk.flash.esp_partition import flash_partition
 from host_sdk.flash.esp_start import started_python
@@ -26,7 +28,7 @@ from host_sdk.model.library import remember, shipped_model
 from host_sdk.pack.micropython import pack_python
 from host_sdk.sim import unix_port
 from host_sdk.spec.protocol import Status
-from tests.esp.conftest import FACTORY, FACTORY_ADDRESS, address
+from tests.esp.conftest import FACTORY, FACTORY_ADDRESS, Firmware, address
 
 BOARD = Path(__file__).parent / "board"
 RUNTIME = Path(__file__).parents[2] / "device" / "micropython"
@@ -85,12 +87,15 @@ def test_reset_into_the_loader_and_back(talking: Path) -> None:
         line.dtr, line.rts = False, True
         assert not line.board.runs_program  # without supply
         line.dtr, line.rts = True, False
+        line.timeout = 10
         assert b"waiting for download" in line.read_until(b"download\r\n")
         assert not shows_prompt(line)
         assert not line.board.runs_program
+        line.timeout = 10
         line.board.reset()
         assert b">>> " in line.read_until(b">>> ")
         assert shows_prompt(line)
+        line.timeout = 10
         line.write(b"\x04")
         assert b"MPY: soft reboot" in line.read_until(b"reboot")
         assert line.board.counters().received > 4
@@ -125,6 +130,7 @@ def test_files_that_are_none(talking: Path) -> None:
     flash[FACTORY.end : FACTORY.end + 2 * SECTOR] = b"something else".ljust(2 * SECTOR, b"!")
     (talking / "flash.bin").write_bytes(flash)
     with open_port(port_of(talking), 115_200) as line:
+        line.timeout = 10
         line.board.reset()
         assert b"cannot be mounted" in line.read_until(b"mounted")
         assert not shows_prompt(line)
@@ -162,17 +168,23 @@ def test_without_an_interpreter(talking: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_port_that_goes_away_and_comes_back(talking: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As that of a chip with native USB."""
-    left = [PortError("busy"), LinkError("It went away."), PortError("There is no port.")]
+    """As that of a chip with native USB: it is gone, there and gone again, there to stay."""
+    left = [PortError("busy"), PortError("There is no port.")]
+    pids: list[int] = []
 
     def opened(address: str, baud: int) -> object:
         if left:
             raise left.pop()
-        return open_port(address, baud)
+        line = open_port(address, baud)
+        if not pids:
+            pids.append(line.board.pid)
+            os.kill(line.board.pid, signal.SIGKILL)
+        return line
 
     monkeypatch.setattr(connection, "open_port", opened)
     with started_python(port_of(talking)) as board:
         assert shows_prompt(board.line)
+        assert pids != [board.line.board.pid]
     assert not left
     with (
         pytest.raises(PortError, match=r"There is no port /dev/ttyUSB77\. `ulm ports`"),
@@ -188,14 +200,22 @@ def test_program_of_its_user(
     with open_port(port_of(talking), 115_200) as line, Repl(line) as repl:
         repl.run("with open('/main.py', 'w') as file:\n file.write('print(1)\\nwhile True: pass')")
     started = time.monotonic()
-    with pytest.raises(PortError, match="No MicroPython answers"), started_python(port_of(talking), timeout_s=1.0):
+    with pytest.raises(PortError, match="No MicroPython answers"), started_python(port_of(talking), timeout_s=0.3):
         pass
     assert time.monotonic() - started < 8
-    monkeypatch.setattr(cli, "started_python", partial(started_python, timeout_s=1.0))
+    monkeypatch.setattr(cli, "started_python", partial(started_python, timeout_s=0.3))
     cli.flash_esp(port_of(talking), Path("commands"), None, "model", False, False, False, False)
     assert "It was not made to talk: No MicroPython answers" in capsys.readouterr().out
     with started_python(port_of(talking), interrupt=True) as board:
         assert shows_prompt(board.line)
+
+
+def test_firmware_that_does_not_answer(firmware: Firmware, tmp_path: Path) -> None:
+    """It is on the chip, and who asked for a model is told that it is not."""
+    file = firmware("esp32s3")
+    with pytest.raises(PortError, match="No MicroPython answers"):
+        cli.flash_esp(port_of(tmp_path), Path("commands"), file, None, False, False, False, True)
+    assert (tmp_path / "flash.bin").read_bytes().startswith(file.read_bytes())
 
 
 # A chip beside the board

@@ -84,7 +84,7 @@ class Chip:
             waits.append(max(0.0, self._boots_at - time.monotonic()))
         return min(waits, default=None)
 
-    # Its program
+    # What it starts
 
     def _start(self) -> None:
         self._machine = Machine(self._run)
@@ -110,8 +110,6 @@ class Chip:
             self._loader.counters.transmitted += self._bridge.transmitted
             self._bridge.received = self._bridge.transmitted = 0
 
-    # Its loader
-
     def _boot(self, loading: bool) -> None:
         self._stop()
         self._boots_at = None
@@ -129,6 +127,8 @@ class Chip:
         self._send(text.encode("ascii"))
         if not loading and self._run and holds_micropython(self._flash.read, self._board.firmware_address):
             self._start()
+
+    # Its loader
 
     def _receive(self) -> None:
         data = os.read(self._master, 65536)
