@@ -111,7 +111,7 @@ def flash(
     """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
 
     Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM. With
-    --firmware or --partition an Espressif chip is flashed through its loader (docs/esp32.md).
+    --firmware or --partition an Espressif chip is flashed through its loader first (docs/esp32.md).
     """
     if firmware or partition or erase:
         from host_sdk.cli.esp import flash_esp
