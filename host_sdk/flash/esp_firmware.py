@@ -11,12 +11,8 @@ from pathlib import Path
 from host_sdk.errors import BoardError, FileError, FitError, UsageError
 from host_sdk.flash.esp_chip import SECTOR, EspChip, Progress, connected, image_names
 from host_sdk.flash.esp_partition import FILES_START, begin_files_anew
+from host_sdk.flash.esp_program import CHIP_ID_AT, HEADER_BYTES, IMAGE_MAGIC, is_micropython, program_name
 from host_sdk.flash.partitions import APP, TABLE_ADDRESS, Partition, files_of, parse
-
-MICROPYTHON = "micropython"
-_IMAGE_MAGIC, _CHIP_ID_AT, _HEADER_BYTES = 0xE9, 12, 24
-_APP_DESCRIPTION_AT = 0x20
-_APP_MAGIC, _PROJECT_AT, _PROJECT_BYTES = 0xABCD5432, 48, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +38,54 @@ def flash_firmware(
 ) -> FirmwareResult:
     """Put an image of all flash, such as MicroPython's .bin, on the chip at `address`, and start it.
 
+    Errors as those of write_firmware.
+    """
+    image = read_firmware(file)
+    with connected(address, stub=stub) as chip:
+        return write_firmware(chip, image, file, yes=yes, erase=erase, progress=progress)
+
+
+def write_firmware(
+    chip: EspChip,
+    image: bytes,
+    file: Path,
+    *,
+    yes: bool = False,
+    erase: bool = False,
+    progress: Progress | None = None,
+) -> FirmwareResult:
+    """Put an image of all flash, read from `file`, on a chip that is in its loader.
+
     What is there already is not written. Partitions that the board has beyond the firmware's own stay, unless `erase`
-    clears all flash first. FileError when the file is no such image; UsageError when it is for another chip, or, unless
+    clears all flash first. FileError when it is no such image; UsageError when it is for another chip, or, unless
     `yes` is given, when another program, MicroPython's files or other partitions would be lost; all before anything is
     touched.
     """
-    image = _read(file)
     started = time.monotonic()
-    with connected(address, stub=stub) as chip:
-        at = _check_firmware(image, file, chip)
-        table = _table_on(chip)
-        if not yes and table and (program := _foreign(chip, table)):
-            raise UsageError(
-                f"The {chip.name} runs another program, {program!r}, which flashing would replace; say --yes to do it."
-            )
-        kept, files = False, None
-        if erase:
-            chip.erase(0, chip.flash_bytes)
-        elif table:
-            image, kept = _with_table(image, at, chip, table)
-            if not kept:
-                files = _files_lost(image, at, chip, table, file, yes)
-        written = not chip.holds(at, image)
-        if written:
-            chip.write(at, image, progress)
-        if files:
-            begin_files_anew(chip, files)
-        return FirmwareResult(
-            chip.name, chip.flash_bytes, len(image), written or erase, kept, time.monotonic() - started
+    at = _check_firmware(image, file, chip)
+    table = _table_on(chip)
+    if not yes and table and (program := _foreign(chip, table, image, at)):
+        raise UsageError(
+            f"The {chip.name} runs another program, {program}, which flashing would replace; say --yes to do it."
         )
+    kept, files = False, None
+    if erase:
+        chip.erase(0, chip.flash_bytes)
+    elif table:
+        image, kept = _with_table(image, at, chip, table)
+        if not kept:
+            files = _files_lost(image, at, chip, table, file, yes)
+    written = not chip.holds(at, image)
+    if written:
+        chip.write(at, image, progress)
+    if files:
+        begin_files_anew(chip, files)
+    seconds = time.monotonic() - started
+    return FirmwareResult(chip.name, chip.flash_bytes, len(image), written or erase, kept, seconds)
 
 
-def _read(file: Path) -> bytes:
+def read_firmware(file: Path) -> bytes:
+    """The bytes of an image; FileError when they cannot be read."""
     try:
         return file.read_bytes()
     except OSError as error:
@@ -85,12 +97,12 @@ def _check_firmware(image: bytes, file: Path, chip: EspChip) -> int:
     at, start = chip.firmware_address, 0
     if image[:1] == b"\xff" and chip.firmware_address:
         at, start = 0, chip.firmware_address
-    header = image[start : start + _HEADER_BYTES]
-    if len(header) < _HEADER_BYTES or header[0] != _IMAGE_MAGIC:
+    header = image[start : start + HEADER_BYTES]
+    if len(header) < HEADER_BYTES or header[0] != IMAGE_MAGIC:
         raise FileError(
             f"{file} is no firmware of an Espressif chip; take the .bin file from micropython.org/download."
         )
-    (chip_id,) = struct.unpack_from("<H", header, _CHIP_ID_AT)
+    (chip_id,) = struct.unpack_from("<H", header, CHIP_ID_AT)
     if chip_id != chip.chip_id:
         raise UsageError(
             f"{file} is for the {image_names([chip_id])}, but the chip on this port is an {chip.name}; "
@@ -119,15 +131,18 @@ def _table_on(chip: EspChip) -> tuple[Partition, ...] | None:
         return None
 
 
-def _foreign(chip: EspChip, table: Sequence[Partition]) -> str | None:
-    """The name of a program that is not MicroPython; None when there is none."""
+def _foreign(chip: EspChip, table: Sequence[Partition], image: bytes, at: int) -> str | None:
+    """What a program is called that is not MicroPython, for a sentence; None when there is none.
+
+    One that begins as that in the image does is the same, perhaps cut in the middle.
+    """
     for one in table:
-        if one.type == APP:
-            header = chip.read(one.address + _APP_DESCRIPTION_AT, _PROJECT_AT + _PROJECT_BYTES)
-            if struct.unpack_from("<I", header)[0] == _APP_MAGIC:
-                name = header[_PROJECT_AT:].partition(b"\0")[0].decode("ascii", "replace")
-                if not name.startswith(MICROPYTHON):
-                    return name
+        name = program_name(chip.read, one) if one.type == APP else None
+        if name is None or is_micropython(name):
+            continue
+        due = image[one.address - at :][:SECTOR]
+        if not due or not chip.holds(one.address, due):
+            return repr(name) if name else "one without a name"
     return None
 
 

@@ -41,44 +41,54 @@ def flash_partition(
     stub: bool = True,
     progress: Progress | None = None,
 ) -> PartitionResult:
-    """Write a packed model into the data partition `label`, which is made or grown where that costs nothing.
+    """Write a packed model into the data partition `label` of the chip at `address`, and start the chip.
+
+    Errors as those of write_partition.
+    """
+    check_label(label)
+    with connected(address, stub=stub) as chip:
+        return write_partition(chip, image, label, yes=yes, progress=progress)
+
+
+def write_partition(
+    chip: EspChip, image: bytes, label: str, *, yes: bool = False, progress: Progress | None = None
+) -> PartitionResult:
+    """Write a packed model into a data partition of a chip in its loader; it is made or grown where that costs nothing.
 
     Where it would cost MicroPython's files, UsageError says so unless `yes` is given; FitError with the numbers when
     there is no room at all. The model's first sector is written last, the partition table after the model: a cut
     leaves a table that is sound, and a partition that is whole or is seen not to be.
     """
-    check_label(label)
     started = time.monotonic()
-    with connected(address, stub=stub) as chip:
-        backup = user_state_path("ulm") / "esp" / f"{chip.mac}.bin"
-        kept = backup.read_bytes() if backup.exists() else None
-        table, broken = _table_or_kept(chip.read(TABLE_ADDRESS, SECTOR), kept)
-        due = plan(table, chip.flash_bytes, label, len(image))
-        new_table = pack_table(due.table) if due.table else kept if broken else None
-        used = _used(chip, due, begun=kept is not None and kept == new_table)
-        if used and not yes:
-            raise UsageError(_costs(due, used, chip))
-        if new_table:
-            _keep(new_table, backup)
-        written = not chip.holds(due.partition.address, image)
-        if written:
-            _write_model(chip, due.partition.address, image, progress)
-        if due.cut and used:
-            begin_files_anew(chip, due.cut)
-        if new_table:
-            chip.write(TABLE_ADDRESS, new_table)
-        backup.unlink(missing_ok=True)
-        return PartitionResult(
-            chip=chip.name,
-            partition=label,
-            address=due.partition.address,
-            partition_bytes=due.partition.size,
-            model_bytes=len(image),
-            written=written,
-            table_written=new_table is not None,
-            files_cut=due.cut is not None,
-            seconds_wall=time.monotonic() - started,
-        )
+    backup = user_state_path("ulm") / "esp" / f"{chip.mac}.bin"
+    kept = backup.read_bytes() if backup.exists() else None
+    table, broken = _table_or_kept(chip.read(TABLE_ADDRESS, SECTOR), kept)
+    due = plan(table, chip.flash_bytes, check_label(label), len(image))
+    new_table = pack_table(due.table) if due.table else kept if broken else None
+    used = _used(chip, due, begun=kept is not None and kept == new_table)
+    if used and not yes:
+        raise UsageError(_costs(due, used, chip))
+    if new_table:
+        _keep(new_table, backup)
+    written = not chip.holds(due.partition.address, image)
+    if written:
+        _write_model(chip, due.partition.address, image, progress)
+    if due.cut and used:
+        begin_files_anew(chip, due.cut)
+    if new_table:
+        chip.write(TABLE_ADDRESS, new_table)
+    backup.unlink(missing_ok=True)
+    return PartitionResult(
+        chip=chip.name,
+        partition=label,
+        address=due.partition.address,
+        partition_bytes=due.partition.size,
+        model_bytes=len(image),
+        written=written,
+        table_written=new_table is not None,
+        files_cut=due.cut is not None,
+        seconds_wall=time.monotonic() - started,
+    )
 
 
 def begin_files_anew(chip: EspChip, files: Partition) -> None:

@@ -15,7 +15,7 @@ from host_sdk.flash.python_files import BUILD_FILE, MODEL_FILE, NEW_SUFFIX, buil
 from host_sdk.flash.repl import Port, Progress, Repl, compiled, shows_prompt
 from host_sdk.flash.result import FlashResult
 from host_sdk.model.model import Model
-from host_sdk.pack.micropython import PythonImage
+from host_sdk.pack.micropython import PythonImage, header
 from host_sdk.spec.micropython import RUNTIME_HEAP
 
 START_TINY = "import ulm_tiny\nulm_tiny.serve()\n"
@@ -107,33 +107,25 @@ def deploy_python(
         image = fitted_python(model, board)
         if not facts.tiny:
             check_heap(model, image, facts)
-        files = _wanted(facts, board, image)
-        if at_start:
-            _check_main(repl, facts)
-            files[_main(facts)] = AUTOSTART_TINY if facts.tiny else AUTOSTART
-        drive = mounted_drive() if facts.name == CIRCUITPYTHON else None
-        if drive:
-            written = copy_to_drive(drive, files, facts.folder + BUILD_FILE)
-        else:
-            written = _write(repl, facts, files, progress or (lambda done, total: None))
-        if facts.tiny:
-            repl.restart()
-        repl.start(START_TINY if facts.tiny else START, GREETING)
-    runtime = {path: data for path, data in files.items() if not path.endswith(MODEL_FILE)}
-    return FlashResult(
-        board=board.name,
-        model=model.name,
-        model_crc=image.model_crc,
-        model_bytes=len(image.data),
-        memory="files",
-        runtime_bytes=sum(map(len, runtime.values())),
-        runtime_build=build_number(facts.tiny),
-        pages_written=None,
-        pages_kept=None,
-        files_written=written,
-        files_kept=len(files) - written,
-        seconds_wall=time.monotonic() - started,
-    )
+        files = {**_runtime(facts, board), facts.folder + MODEL_FILE: image.data}
+        written = _bring(repl, facts, files, at_start, progress)
+    return _result(board, model.name, image.model_crc, len(image.data), "files", files, written, started)
+
+
+def deploy_partition(
+    port: Port, board: Python, name: str, image: bytes, label: str, at_start: bool = False
+) -> FlashResult:
+    """Write what differs of the runtime, and start it with the model `image` that is in the partition `label` already.
+
+    Errors as those of deploy_python; whether the heap is large enough the board says afterwards.
+    """
+    started = time.monotonic()
+    with Repl(port) as repl:
+        facts = Facts(*repl.value(_FACTS))
+        files = _runtime(facts, board, label)
+        written = _bring(repl, facts, files, at_start, None)
+    crc = int(header(image)["model_crc"])
+    return _result(board, name, crc, len(image), "partition", files, written, started)
 
 
 def start_python(port: Port) -> bool:
@@ -166,13 +158,56 @@ def check_heap(model: Model, image: PythonImage, facts: Facts) -> None:
         )
 
 
-def _wanted(facts: Facts, board: Python, image: PythonImage) -> dict[str, bytes]:
-    """Path and content of all that belongs on the board; the build number last, as the seal."""
+def _runtime(facts: Facts, board: Python, partition: str | None = None) -> dict[str, bytes]:
+    """Path and content of the files of the runtime; the build number last, as the seal."""
     if facts.tiny:
-        return {**tiny_files(board.name), MODEL_FILE: image.data}
+        return tiny_files(board.name)
     reads_bytecode = facts.name == "micropython" and facts.mpy == 6
-    runtime = runtime_files(board.name, compiled if reads_bytecode else None)
-    return {facts.folder + name: data for name, data in {**runtime, MODEL_FILE: image.data}.items()}
+    runtime = runtime_files(board.name, compiled if reads_bytecode else None, partition)
+    return {facts.folder + name: data for name, data in runtime.items()}
+
+
+def _bring(repl: Repl, facts: Facts, files: dict[str, bytes], at_start: bool, progress: Progress | None) -> int:
+    """Write what differs, a main.py too if the runtime is to begin `at_start`, and start it; how many were written."""
+    if at_start:
+        _check_main(repl, facts)
+        files[_main(facts)] = AUTOSTART_TINY if facts.tiny else AUTOSTART
+    drive = mounted_drive() if facts.name == CIRCUITPYTHON else None
+    if drive:
+        written = copy_to_drive(drive, files, facts.folder + BUILD_FILE)
+    else:
+        written = _write(repl, facts, files, progress or (lambda done, total: None))
+    if facts.tiny:
+        repl.restart()
+    repl.start(START_TINY if facts.tiny else START, GREETING)
+    return written
+
+
+def _result(
+    board: Python,
+    name: str,
+    model_crc: int,
+    model_bytes: int,
+    memory: str,
+    files: Mapping[str, bytes],
+    written: int,
+    started: float,
+) -> FlashResult:
+    tiny = board.name == MICROBIT
+    return FlashResult(
+        board=board.name,
+        model=name,
+        model_crc=model_crc,
+        model_bytes=model_bytes,
+        memory=memory,
+        runtime_bytes=sum(len(data) for path, data in files.items() if not path.endswith(MODEL_FILE)),
+        runtime_build=build_number(tiny),
+        pages_written=None,
+        pages_kept=None,
+        files_written=written,
+        files_kept=len(files) - written,
+        seconds_wall=time.monotonic() - started,
+    )
 
 
 def _write(repl: Repl, facts: Facts, files: Mapping[str, bytes], progress: Progress) -> int:

@@ -56,14 +56,19 @@ def build_number(tiny: bool = False) -> int:
     return crc16(text.encode()) or 1
 
 
-def runtime_files(board: str, compile_: Callable[[str, str], bytes | None] | None = None) -> dict[str, bytes]:
-    """The files that make a board answer; `compile_` makes bytecode of a source, or None to leave it."""
+def runtime_files(
+    board: str, compile_: Callable[[str, str], bytes | None] | None = None, partition: str | None = None
+) -> dict[str, bytes]:
+    """The files that make a board answer; `compile_` makes bytecode of a source, or None to leave it.
+
+    The model is to be in the `partition`, or in the file beside them.
+    """
     files: dict[str, bytes] = {}
     for name, source in sources().items():
         stem = name.removesuffix(".py")
         code = compile_(source, stem) if compile_ and name != _NATIVE else None
         files[f"{stem}.mpy" if code else name] = code or source.encode()
-    files[BUILD_FILE] = build_file(board, build_number())
+    files[BUILD_FILE] = build_file(board, build_number(), partition)
     return files
 
 
@@ -74,6 +79,7 @@ def tiny_files(board: str) -> dict[str, bytes]:
     return files
 
 
-def build_file(board: str, build: int) -> bytes:
-    """What the runtime knows about itself."""
-    return f"BOARD = {board.encode()!r}\nBUILD = {build}\nSPEC_SUM = {spec_sum()}\n".encode()
+def build_file(board: str, build: int, partition: str | None = None) -> bytes:
+    """What the runtime knows about itself, and in which partition its model is."""
+    place = f"PARTITION = {partition!r}\n" if partition else ""
+    return f"BOARD = {board.encode()!r}\nBUILD = {build}\nSPEC_SUM = {spec_sum()}\n{place}".encode()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import serial
 from serial.tools import list_ports
 
-from host_sdk.boards import BOARDS
+from host_sdk.boards import BOARDS, ESP_BOARDS
 from host_sdk.errors import PortError, UlmError, UsageError
 from host_sdk.link.messages import Hello
 from host_sdk.link.session import HELLO_TIMEOUT_S, Session
@@ -94,7 +94,7 @@ def greet(line: serial.Serial, session: Session, bauds: Sequence[int]) -> Hello:
 
 def likely_bauds(address: str) -> list[int]:
     """The rates worth trying on an address, likeliest first."""
-    for board in BOARDS.values():
+    for board in (*BOARDS.values(), *ESP_BOARDS.values()):
         if address.partition("?")[0] == f"sim://{board.name}":
             return [board.baud]
     return list(dict.fromkeys(board.baud for board in BOARDS.values()))

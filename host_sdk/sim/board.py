@@ -38,6 +38,11 @@ class VirtualBoard:
         """The id of its process."""
         return self._process.pid
 
+    @property
+    def runs_program(self) -> bool:
+        """Whether a program runs there that could answer."""
+        return True
+
     def reset(self) -> None:
         """Pulls the reset line. LinkError when the process is gone."""
         self._process.ask("reset")

@@ -12,6 +12,7 @@ from host_sdk.boards import MICROBIT, Python
 from host_sdk.errors import MissingError, UsageError
 from host_sdk.sim.board import VirtualBoard, check_pace
 from host_sdk.sim.process import Lock, Process
+from host_sdk.sim.unix_port import unix_port
 
 FIRMWARE = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
 _LEAST_HEAP_KB, _MOST_HEAP_KB = 32, 1 << 20
@@ -58,8 +59,7 @@ class PythonBoard(VirtualBoard):
             raise MissingError("A virtual MicroPython needs a package: pip install 'micro-lm[sim]'")
         flash = self._flash(blank)
         boot = Path(__file__).parent / "repl" / "boot.py"
-        port = (sys.executable, "-m", "micropython_unix", "-X", f"heapsize={heap_kb}wK")
-        return ("unix", *port, "-i", str(boot), str(flash))
+        return ("unix", *unix_port(heap_kb, boot, flash))
 
     def _microbit(self, blank: bool) -> tuple[str, ...]:
         qemu = shutil.which("qemu-system-arm")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from host_sdk.errors import BoardError, FileError, PortError, UsageError
+from host_sdk.flash.result import FlashResult
 from host_sdk.model.container import write
+from host_sdk.model.engine import run
 from host_sdk.pack.micropython import pack_python
 from tests.cli.conftest import sentence, ulm
 from tests.esp.conftest import Firmware, address
@@ -33,20 +36,24 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def test_firmware_and_model_in_one_command(firmware: Firmware, model: Path, tmp_path: Path) -> None:
-    chip = address("esp32s3", tmp_path / "esp")
-    words = ("flash", chip, model, "--firmware", firmware("esp32s3"), "--partition", "model", "--json")
-    done = ulm(*words)
+def test_all_in_one_command(firmware: Firmware, model: Path, tmp_path: Path) -> None:
+    """MicroPython, the model in a partition, and the runtime that serves it."""
+    pytest.importorskip("micropython_unix")
+    chip = address("esp32s3", tmp_path / "esp", "")
+    file = firmware("esp32s3", talks=True)
+    done = ulm("flash", chip, model, "--firmware", file, "--partition", "model", "--json")
     assert (done.code, done.err) == (0, "")
     shown = json.loads(done.out)
-    assert list(shown) == ["firmware", "partition"]
+    assert list(shown) == ["firmware", "partition", "runtime"]
     assert (list(shown["firmware"]), list(shown["partition"])) == (FIRMWARE_KEYS, PARTITION_KEYS)
     assert (shown["firmware"]["chip"], shown["firmware"]["written"]) == ("ESP32-S3", True)
     image = pack_python(character_model(1)).data
     at = shown["partition"]["address"]
     assert (tmp_path / "esp" / "flash.bin").read_bytes()[at : at + len(image)] == image
-    again = json.loads(ulm(*words).out)
-    assert (again["firmware"]["written"], again["partition"]["written"]) == (False, False)
+    assert list(shown["runtime"]) == [field.name for field in fields(FlashResult)]
+    assert (shown["runtime"]["memory"], shown["runtime"]["files_kept"]) == ("partition", 0)
+    reply = json.loads(ulm("chat", chip, "--once", "hello", "--json").out)
+    assert (reply["reply"], reply["digest_checked"]) == (run(character_model(1), ["hello"])[0].text, True)
 
 
 def test_sentences_of_success(firmware: Firmware, model: Path, tmp_path: Path) -> None:
@@ -56,19 +63,25 @@ def test_sentences_of_success(firmware: Firmware, model: Path, tmp_path: Path) -
     image = tmp_path / "small.ulb"
     image.write_bytes(pack_python(character_model(1)).data)
     done = ulm("flash", chip, image, "--partition", "model")
-    assert done.out.startswith("The ESP32 now has small.ulb in the partition 'model': ")
+    first, second = done.out.splitlines()
+    assert first.startswith("The ESP32 now has small.ulb in the partition 'model': ")
+    assert second.startswith("It was not made to talk: No MicroPython answers on sim://esp32")  # it is in its loader
 
 
 def test_requests_that_make_no_sense(firmware: Firmware, model: Path, tmp_path: Path) -> None:
     chip = address("esp32", tmp_path / "esp")
-    assert "go together" in sentence(ulm("flash", chip, "--partition", "model"), UsageError)
-    assert "go together" in sentence(ulm("flash", chip, model, "--firmware", firmware("esp32")), UsageError)
+    assert "Name the model" in sentence(ulm("flash", chip, "--partition", "model"), UsageError)
+    other = tmp_path / "other.ulb"
+    other.write_bytes(b"ULMR" + bytes(600))
+    assert "not a packed model image" in sentence(ulm("flash", chip, other, "--partition", "model"), FileError)
+    words = ("--partition", "model", "--memory", "files")
+    assert "--memory, --programmer and --compact are not" in sentence(ulm("flash", chip, model, *words), UsageError)
     assert "name the firmware" in sentence(ulm("flash", chip, "--erase"), UsageError)
     assert "Name the model" in sentence(ulm("flash", chip), UsageError)
     assert "is for the ESP32-S3" in sentence(ulm("flash", chip, "--firmware", firmware("esp32s3")), UsageError)
     assert "Cannot read" in sentence(ulm("flash", chip, tmp_path / "no.ulb", "--partition", "model"), FileError)
     new = address("esp32", tmp_path / "new")
-    assert "runs no programs" in sentence(ulm("chat", new, "--once", "hi"), UsageError)
+    assert "runs no MicroPython" in sentence(ulm("chat", new, "--once", "hi"), UsageError)
     assert "no sound partition table" in sentence(ulm("flash", chip, model, "--partition", "model"), BoardError)
     assert "no port" in sentence(ulm("flash", "/dev/ttyUSB9", "--firmware", firmware("esp32")), PortError)
 

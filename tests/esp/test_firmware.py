@@ -86,7 +86,7 @@ def test_flash_too_small(firmware: Firmware, tmp_path: Path) -> None:
 
 
 def test_foreign_program(firmware: Firmware, tmp_path: Path) -> None:
-    flash_firmware(address("esp32s3", tmp_path), firmware("esp32s3", program="doorbell"))
+    flash_firmware(address("esp32s3", tmp_path), firmware("esp32s3", project="doorbell"))
     with pytest.raises(UsageError, match="another program, 'doorbell'"):
         flash_firmware(address("esp32s3", tmp_path), firmware("esp32s3"))
     assert flash_firmware(address("esp32s3", tmp_path), firmware("esp32s3"), yes=True).written

@@ -1,8 +1,9 @@
-"""The chip as a program: `python -m host_sdk.sim.esp BOARD FLASH CHIP BOOT [FILE CHIP PINS]`.
+"""The chip as a program: `python -m host_sdk.sim.esp BOARD FLASH CHIP BOOT [--spi FILE CHIP PINS] [--run COMMAND...]`.
 
-FLASH is the file of the board's flash and CHIP its kind, BOOT `rom` or `app`; FILE is a second flash chip at PINS, as
-SPI_ATTACH numbers them. The first line that it prints is the path of its serial port; afterwards each line on its
-standard input is answered by one, "ok ..." or "error ...". It ends with its standard input.
+FLASH is the file of the board's flash and CHIP its kind, BOOT `rom` or `app`; --spi is a second flash chip at PINS, as
+SPI_ATTACH numbers them. COMMAND starts the MicroPython that stands for one in the flash. The first line that it prints
+is the path of its serial port; afterwards each line on its standard input is answered by one, "ok ..." or "error ...".
+It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -13,28 +14,35 @@ import signal
 import sys
 import time
 import tty as tty_module
+from argparse import REMAINDER, ArgumentParser
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from host_sdk.boards import ESP_BOARDS, Esp
 from host_sdk.sim.esp.loader import Loader
+from host_sdk.sim.esp.program import IMAGE, holds_micropython
 from host_sdk.sim.esp.slip import Unwrap
+from host_sdk.sim.repl.bridge import Bridge
+from host_sdk.sim.repl.machine import Machine
 from host_sdk.sim.w25q import W25q
 
 _STDIN, _STDOUT = 0, 1
 EN_RISES_S = 0.1
 """The capacitor at EN: if BOOT is pulled low meanwhile, the loader starts."""
 ACKNOWLEDGED_TIMEOUT_S = 3.0
-_IMAGE = 0xE9
 
 
 class Chip:
-    """The chip on its serial line: its reset circuit, its boot messages, its loader."""
+    """The chip on its serial line: its reset circuit, its boot messages, its loader, its program.
 
-    def __init__(self, board: Esp, chips: dict[int, W25q], boot: str) -> None:
+    `run` is the command of the MicroPython that starts where one is in the flash; none starts without it.
+    """
+
+    def __init__(self, board: Esp, chips: dict[int, W25q], boot: str, run: Sequence[str] = ()) -> None:
         self.off = False
-        self._board, self._flash = board, chips[0]
+        self._board, self._flash, self._run = board, chips[0], run
         self._master, self._slave = os.openpty()  # kept open, so that the line outlives its users
         tty_module.setraw(self._slave)
         os.set_blocking(self._master, False)
@@ -43,26 +51,67 @@ class Chip:
         self._unwrap = Unwrap()
         self._packets: list[bytes] = []
         self._loading = False
+        self._machine: Machine | None = None
+        self._bridge: Bridge | None = None
         self._held = False  # EN is low
         self._boots_at: float | None = None
         self._commands = b""
         self._boot(boot == "rom")
+        if self._machine:
+            self._machine.await_output()
 
     def work(self) -> None:
         """Until it is switched off."""
         while not self.off:
-            wait_s = None if self._boots_at is None else max(0.0, self._boots_at - time.monotonic())
-            ready, _, _ = select.select([_STDIN, self._master], [], [], wait_s)
+            bridge = self._bridge
+            reads, writes = (bridge.reads, bridge.writes) if bridge else ([self._master], [])
+            ready, _, _ = select.select([_STDIN, *reads], writes, [], self._longest_wait_s())
             if _STDIN in ready:
                 self._serve()
             if self._boots_at is not None and time.monotonic() >= self._boots_at:
                 self._boot(False)
-            if self._master in ready:
+            if bridge and bridge is self._bridge:
+                self._carry(bridge, ready)
+            elif self._master in ready and not self._bridge:
                 self._receive()
             while self._packets:
                 self._loader.take(self._packets.pop(0))
+        self._stop()
+
+    def _longest_wait_s(self) -> float | None:
+        waits = [self._bridge.longest_wait_s] if self._bridge else []
+        if self._boots_at is not None:
+            waits.append(max(0.0, self._boots_at - time.monotonic()))
+        return min(waits, default=None)
+
+    # What it starts
+
+    def _start(self) -> None:
+        self._machine = Machine(self._run)
+        self._bridge = Bridge(self._machine, self._master)
+
+    def _carry(self, bridge: Bridge, ready: Collection[int]) -> None:
+        try:
+            bridge.carry(ready)
+        except EOFError:
+            self._stop()  # it ended as soon as it began, and would again
+
+    def _stop(self) -> None:
+        """As without supply: at once."""
+        if self._machine:
+            self._machine.stop()
+        self._count()
+        self._machine = self._bridge = None
+
+    def _count(self) -> None:
+        """The bytes of the program's line are the chip's."""
+        if self._bridge:
+            self._loader.counters.received += self._bridge.received
+            self._loader.counters.transmitted += self._bridge.transmitted
+            self._bridge.received = self._bridge.transmitted = 0
 
     def _boot(self, loading: bool) -> None:
+        self._stop()
         self._boots_at = None
         self._loading = loading
         self._loader.counters.resets += 1
@@ -72,13 +121,18 @@ class Chip:
         text = f"\r\nESP-ROM:{self._board.name}\r\nrst:0x1 (POWERON),boot:{'0x0' if loading else '0x8'} ({name})\r\n"
         if loading:
             text += "waiting for download\r\n"
-        elif self._flash.read(self._board.firmware_address, 1)[0] != _IMAGE:
+        elif self._flash.read(self._board.firmware_address, 1)[0] != IMAGE:
             word = int.from_bytes(self._flash.read(self._board.firmware_address, 4), "little")
             text += f"invalid header: 0x{word:08x}\r\n"
         self._send(text.encode("ascii"))
+        if not loading and self._run and holds_micropython(self._flash.read, self._board.firmware_address):
+            self._start()
+
+    # Its loader
 
     def _receive(self) -> None:
         data = os.read(self._master, 65536)
+        self._loader.counters.received += len(data)
         if self._loading:
             self._packets += self._unwrap.feed(data)
 
@@ -86,7 +140,9 @@ class Chip:
         """Bytes for the host. What nobody reads is lost, as on a real line."""
         while data and select.select([], [self._master], [], ACKNOWLEDGED_TIMEOUT_S)[1]:
             with suppress(BlockingIOError):
-                data = data[os.write(self._master, data[:4096]) :]
+                count = os.write(self._master, data[:4096])
+                self._loader.counters.transmitted += count
+                data = data[count:]
 
     def _acknowledged(self) -> int:
         """The host's count of bytes while it reads flash."""
@@ -117,7 +173,10 @@ class Chip:
         if command == "lines":
             self._lines(*(word == "1" for word in words))
             return "ok"
+        if command == "program":
+            return f"ok {self._machine is not None:d}"
         if command == "counters":
+            self._count()
             return "ok " + " ".join(f"{name}={value}" for name, value in asdict(self._loader.counters).items())
         return f"error There is no command {command}."
 
@@ -128,6 +187,7 @@ class Chip:
             self._boots_at = time.monotonic() + EN_RISES_S
         elif held:
             self._boots_at = None
+            self._stop()
         self._held = held
         if boot and self._boots_at is not None:
             self._boot(True)
@@ -141,11 +201,19 @@ def tell(line: str) -> None:
 def main(arguments: list[str]) -> None:
     """Run a chip until its parent ends it."""
     signal.signal(signal.SIGTERM, lambda *_: os.close(_STDIN))
-    name, flash, kind, boot, *second = arguments
-    chips = {0: W25q(Path(flash), kind)}
-    if second:
-        chips[int(second[2])] = W25q(Path(second[0]), second[1])
-    chip = Chip(ESP_BOARDS[name], chips, boot)
+    parser = ArgumentParser()
+    parser.add_argument("board", choices=ESP_BOARDS)
+    parser.add_argument("flash", type=Path)
+    parser.add_argument("chip")
+    parser.add_argument("boot")
+    parser.add_argument("--spi", nargs=3, default=())
+    parser.add_argument("--run", nargs=REMAINDER, default=())
+    given = parser.parse_args(arguments)
+    chips = {0: W25q(given.flash, given.chip)}
+    if given.spi:
+        file, kind, pins = given.spi
+        chips[int(pins)] = W25q(Path(file), kind)
+    chip = Chip(ESP_BOARDS[given.board], chips, given.boot, given.run)
     tell(chip.tty)
     chip.work()
 

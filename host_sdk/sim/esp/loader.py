@@ -29,6 +29,8 @@ class Counters:
     """What happened since the chip was switched on."""
 
     resets: int = 0
+    received: int = 0  # bytes on the line
+    transmitted: int = 0
     commands: int = 0
     refused: int = 0
     sectors_erased: int = 0

@@ -16,13 +16,10 @@ import termios
 import tty as tty_module
 from collections.abc import Sequence
 
+from host_sdk.sim.repl.bridge import Bridge
 from host_sdk.sim.repl.machine import Machine, Microbit
 
 _STDIN, _STDOUT = 0, 1
-_RAW_PASTE, _NO_RAW_PASTE = b"\x05A\x01", b"R\x00"
-"""Asked for, and declined: a program that came so cannot be interrupted in the Unix port of MicroPython."""
-_KEPT_BYTES = 4096
-"""What waits for a reader, or for a machine that is busy."""
 
 
 class Board:
@@ -34,9 +31,8 @@ class Board:
         tty_module.setraw(self._slave)
         os.set_blocking(self._master, False)
         self.tty = os.ttyname(self._slave)
-        self._to_board = self._to_host = b""
+        self._bridge = Bridge(machine, self._master)
         self._commands = b""
-        self._received = self._transmitted = 0
         self.off = False
 
     def switch_off(self) -> None:
@@ -46,39 +42,11 @@ class Board:
     def work(self) -> None:
         """Until the board is switched off."""
         while not self.off:
-            reads = [_STDIN, self._machine.fd] + ([self._master] if len(self._to_board) < _KEPT_BYTES else [])
-            writes = [self._master] if self._to_host else []
-            # What the machine does not take at once it is offered again.
-            ready, _, _ = select.select(reads, writes, [], 0.001 if self._to_board else 0.1)
+            bridge = self._bridge
+            ready, _, _ = select.select([_STDIN, *bridge.reads], bridge.writes, [], bridge.longest_wait_s)
             if _STDIN in ready:
                 self._serve()
-            if self._master in ready:
-                self._to_board += self._take()
-                if _RAW_PASTE in self._to_board:
-                    self._to_board = self._to_board.replace(_RAW_PASTE, b"")
-                    self._to_host += _NO_RAW_PASTE
-            if self._to_board:
-                self._to_board = self._to_board[self._machine.write(self._to_board) :]
-            if self._machine.fd in ready:
-                data = self._machine.read()
-                self._transmitted += len(data)
-                self._to_host += data
-            self._give()
-
-    def _take(self) -> bytes:
-        try:
-            data = os.read(self._master, 4096)
-        except OSError:
-            return b""
-        self._received += len(data)
-        return data
-
-    def _give(self) -> None:
-        if self._to_host:
-            try:
-                self._to_host = self._to_host[os.write(self._master, self._to_host) :]
-            except OSError:  # nobody reads
-                self._to_host = self._to_host[-_KEPT_BYTES:]
+            bridge.carry(ready)
 
     def _serve(self) -> None:
         data = os.read(_STDIN, 4096)
@@ -95,11 +63,11 @@ class Board:
             return "ok"
         if command == "reset":
             termios.tcflush(self._master, termios.TCIOFLUSH)
-            self._to_board = self._to_host = b""
+            self._bridge.forget()
             self._machine.reset()
             return "ok"
         if command == "counters":
-            return f"ok received={self._received} transmitted={self._transmitted}"
+            return f"ok received={self._bridge.received} transmitted={self._bridge.transmitted}"
         return f"error There is no command {command}."
 
 
