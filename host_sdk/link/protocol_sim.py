@@ -5,6 +5,7 @@
     sim://cpm?state=DIR&clock=7372800&slow=5
     sim://esp32s3?state=DIR&boot=rom&spi=FILE
     sim://micropython?heap=64
+    sim://micropython?port=wasm
 
 What the options mean is in docs/virtual-boards.md. pyserial finds this module once "host_sdk.link" is in
 `serial.protocol_handler_packages`.
@@ -22,7 +23,7 @@ from urllib.parse import parse_qsl, urlsplit
 import serial
 from platformdirs import user_state_path
 
-from host_sdk.boards import Avr, Board, Cpm, Esp, Medium, Offload, Python, board_named
+from host_sdk.boards import MICROBIT, Avr, Board, Cpm, Esp, Medium, Offload, Python, board_named
 from host_sdk.errors import PortError, UsageError
 
 if TYPE_CHECKING:  # imports modules that Windows does not have
@@ -34,7 +35,7 @@ if TYPE_CHECKING:  # imports modules that Windows does not have
 
 _OPTIONS = ("state", "blank", "pace")
 _CPM_OPTIONS = ("clock", "tpa", "run", "seven_bit", "slow", "disk")
-_PYTHON_OPTIONS = ("heap",)
+_PYTHON_OPTIONS = ("heap", "port", "package")
 _CARD_OPTIONS = ("card", "kind", "latency", "seed")
 _CHIP_OPTIONS = ("flash", "chip", "latency", "seed")
 _ESP_OPTIONS = ("boot", "manual", "size", "spi", "chip")
@@ -77,7 +78,7 @@ def _own_options(board: Board) -> tuple[str, ...]:
     if isinstance(board, Esp):
         return _ESP_OPTIONS
     if isinstance(board, Python):
-        return _PYTHON_OPTIONS
+        return () if board.name == MICROBIT else _PYTHON_OPTIONS
     if isinstance(board, Offload):
         return _CHIP_OPTIONS if board.medium is Medium.FLASH else _CARD_OPTIONS
     return ()
@@ -178,8 +179,16 @@ def _switch_on(url: str) -> AvrBoard | CpmBoard | EspBoard | PythonBoard:
     if isinstance(address.board, Python):
         from host_sdk.sim.python_board import PythonBoard
 
-        heap_kb = int(_number(address.options, "heap")) if "heap" in address.options else None
-        return PythonBoard(address.board, address.state, blank=address.blank, pace=address.pace, heap_kb=heap_kb)
+        given = address.options
+        return PythonBoard(
+            address.board,
+            address.state,
+            blank=address.blank,
+            pace=address.pace,
+            heap_kb=int(_number(given, "heap")) if "heap" in given else None,
+            package=Path(given["package"]) if given.get("package") else None,
+            **({"port": given["port"]} if "port" in given else {}),
+        )
     from host_sdk.sim.avr_board import AvrBoard
 
     assert isinstance(address.board, Avr)

@@ -12,8 +12,13 @@ from types import ModuleType
 
 import pytest
 
+from host_sdk.errors import MissingError
 from host_sdk.flash.python_files import runtime_folder
 from host_sdk.sim.python_board import FIRMWARE
+from host_sdk.sim.wasm import wasm_command
+
+OLDEST = "micropython-oldest"
+"""The folder of the oldest WebAssembly MicroPython, beside that of the newest."""
 
 
 class Runtime:
@@ -45,6 +50,19 @@ def qemu(micropython: None) -> None:
     """Skips where there is no virtual micro:bit."""
     if shutil.which("qemu-system-arm") is None or not FIRMWARE.exists():
         pytest.skip("not installed: apt install qemu-system-arm firmware-microbit-micropython")
+
+
+@pytest.fixture(scope="session")
+def webassembly() -> None:
+    """Skips where there is no MicroPython in WebAssembly, or not its oldest version."""
+    if find_spec("mpremote") is None:
+        pytest.skip("the package mpremote is not installed: pip install 'micro-lm[micropython]'")
+    if not (Path(sys.prefix) / "node_modules" / OLDEST).exists():
+        pytest.skip("not installed: MicroPython in WebAssembly (. scripts/setup.sh; setup test)")
+    try:
+        wasm_command(None)
+    except MissingError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture

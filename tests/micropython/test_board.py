@@ -126,12 +126,15 @@ def test_requests_that_it_does_not_know(board: Device) -> None:
 
 
 def test_three_models_have_one_digest_everywhere(
-    qemu: None, simavr: None, tmp_path: Path, runtime_sources: Path
+    qemu: None, simavr: None, webassembly: None, tmp_path: Path, runtime_sources: Path
 ) -> None:
-    """All golden replies: numpy, UNO, CP/M, MicroPython with and without machine code, micro:bit, CPython, Blinka."""
+    """All golden replies: numpy, UNO, CP/M, MicroPython with and without machine code and in WebAssembly, micro:bit,
+    CPython, Blinka.
+    """
     pytest.importorskip("z80")
     pytest.importorskip("adafruit_platformdetect")
     addresses = [f"sim://{name}?state={tmp_path / name}" for name in ("uno", "cpm", "micropython")]
+    addresses.insert(0, f"sim://micropython?port=wasm&state={tmp_path / 'wasm'}")
     for name in THREE:
         model = shipped_model(name)
         due = {query: done.digest for query, done in zip(model.golden, run(model, model.golden), strict=True)}

@@ -1,4 +1,5 @@
-"""The board as a program: `python -m host_sdk.sim.repl unix COMMAND...` or `… microbit QEMU FIRMWARE STATE`.
+"""The board as a program: `python -m host_sdk.sim.repl unix COMMAND...`, `… wasm COMMAND...` or
+`… microbit QEMU FIRMWARE STATE`.
 
 Stands between the host's pseudo-terminal and that of the REPL's process. The first line that it prints is the
 path of the host's; afterwards each line on its standard input is answered by one, "ok ..." or "error ...". It ends with
@@ -17,7 +18,7 @@ import tty as tty_module
 from collections.abc import Sequence
 
 from host_sdk.sim.repl.bridge import Bridge
-from host_sdk.sim.repl.machine import Machine, Microbit
+from host_sdk.sim.repl.machine import Machine, Microbit, Wasm
 
 _STDIN, _STDOUT = 0, 1
 
@@ -76,9 +77,16 @@ def tell(line: str) -> None:
     os.write(_STDOUT, line.encode() + b"\n")
 
 
+def machine_of(kind: str, words: Sequence[str]) -> Machine:
+    """The machine that the command line asks for, running."""
+    if kind == "microbit":
+        return Microbit(*words)
+    return Wasm(words) if kind == "wasm" else Machine(words)
+
+
 def main(words: Sequence[str]) -> None:
     """Run a board until its parent ends it."""
-    machine = Microbit(*words[1:]) if words[0] == "microbit" else Machine(words[1:])
+    machine = machine_of(words[0], words[1:])
     board = Board(machine)
     signal.signal(signal.SIGTERM, lambda *_: board.switch_off())
     machine.await_output()

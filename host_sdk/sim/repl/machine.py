@@ -1,4 +1,4 @@
-"""A MicroPython process behind a pseudo-terminal: the Unix port, or the firmware of a micro:bit in QEMU."""
+"""A MicroPython process behind a pseudo-terminal: the Unix or WebAssembly port, or a micro:bit's firmware in QEMU."""
 
 from __future__ import annotations
 
@@ -47,11 +47,7 @@ class Machine:
         self._started = time.monotonic()
         self.fd, slave = pty.openpty()
         tty_module.setraw(slave)
-        settings = termios.tcgetattr(slave)
-        settings[3] |= termios.ISIG | termios.NOFLSH  # Ctrl-C interrupts a program, as on a board
-        settings[6][termios.VINTR] = _INTERRUPT
-        settings[6][termios.VQUIT] = settings[6][termios.VSUSP] = b"\0"
-        termios.tcsetattr(slave, termios.TCSANOW, settings)
+        self._prepare(slave)
 
         def own_terminal() -> None:
             os.setsid()
@@ -68,6 +64,14 @@ class Machine:
         self._tty = os.ttyname(slave)
         os.close(slave)
         os.set_blocking(self.fd, False)
+
+    def _prepare(self, slave: int) -> None:
+        """Settings of its terminal: Ctrl-C interrupts a program, as on a board."""
+        settings = termios.tcgetattr(slave)
+        settings[3] |= termios.ISIG | termios.NOFLSH
+        settings[6][termios.VINTR] = _INTERRUPT
+        settings[6][termios.VQUIT] = settings[6][termios.VSUSP] = b"\0"
+        termios.tcsetattr(slave, termios.TCSANOW, settings)
 
     def write(self, data: bytes) -> int:
         """Bytes for the REPL; how many it took.
@@ -140,6 +144,14 @@ class Machine:
             if select.select([self.fd], [], [], 0.05)[0]:
                 got += os.read(self.fd, 4096)
         return _RAW_BANNER + b">"
+
+
+class Wasm(Machine):
+    """MicroPython's WebAssembly port under Node, which looks at what comes while a program runs."""
+
+    def _prepare(self, slave: int) -> None:
+        """Ctrl-C is a byte like others, and waiting for one stops nothing."""
+        os.set_blocking(slave, False)
 
 
 class Microbit(Machine):
