@@ -75,7 +75,7 @@ class Interface:
 
 @pytest.fixture
 def board(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A module `supervisor` whose clock is about to begin anew, and a pin that has one owner."""
+    """A module `supervisor` whose clock is about to begin anew; no pins, which Blinka would look for here."""
     clock = iter(range(TICKS - 20, 1 << 40))
     supervisor = SimpleNamespace(
         runtime=SimpleNamespace(autoreload=True),
@@ -83,6 +83,8 @@ def board(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         ticks_ms=lambda: next(clock) % TICKS,
     )
     monkeypatch.setitem(sys.modules, "supervisor", supervisor)  # type: ignore[arg-type]
+    for name in ("machine", "board"):
+        monkeypatch.setitem(sys.modules, name, None)  # type: ignore[arg-type]
     monkeypatch.setattr(sys, "implementation", SimpleNamespace(**{**vars(sys.implementation), "name": "circuitpython"}))
     return supervisor
 
