@@ -6,9 +6,12 @@ PATH = "ulm_model.ulb"
 
 
 def skip(file, count):
-    """Move on in a file."""
+    """Move on in a file; ValueError at its end."""
     while count > 0:
-        count -= len(file.read(min(count, 64)))
+        got = len(file.read(min(count, 64)))
+        if not got:
+            raise ValueError
+        count -= got
 
 
 def number(data, at, size=2):
@@ -17,7 +20,7 @@ def number(data, at, size=2):
 
 
 def open_head():
-    """Header, name and layers of the model; ValueError when the file is none, or is cut off."""
+    """Header, name and layers of the model; ValueError or IndexError when the file is none, or is cut off."""
     with open(PATH, "rb") as file:
         head = file.read(64)
         if head[:6] != b"ULMP\x62\x01":

@@ -40,6 +40,9 @@ def serve():
                 line = typed(line, part)
             else:
                 raw = raw + part if len(raw) < 250 else None
+                if raw and b"\r" in raw:  # no frame has one: a person typed "~"
+                    line = typed(line, b"~" + raw)
+                    raw = None
             if at < 0:
                 break
             data = data[at + 1 :]

@@ -49,9 +49,13 @@ def test_the_longest_query(board: Device, commands: Model) -> None:
         board.chat(query + "x")
 
 
-def test_a_person_gets_a_line(board: Device) -> None:
+def test_a_person_gets_a_line(board: Device, commands: Model) -> None:
     line = board._connection.line
     line.timeout = 1
+    line.write(b"light on\r")
+    assert b"led on." in line.read(200)
+    line.write(b"light~on\r")
+    assert b"~on\r\n" + run(commands, ["light~on"])[0].text.encode() in line.read(200)
     line.write(b"light on\r")
     assert b"led on." in line.read(200)
 
