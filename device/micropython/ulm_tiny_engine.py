@@ -3,6 +3,7 @@
 from ulm_text import query_buckets
 
 PATH = "ulm_model.ulb"
+columns = []  # that are active; the loop gives it room
 
 
 def skip(file, count):
@@ -39,14 +40,15 @@ def open_head():
 
 def outputs(head, layers, query):
     """Those of the last layer."""
-    columns = query_buckets(query, head[7], number(head, 24))
+    del columns[:]
+    query_buckets(query, head[7], number(head, 24), columns)
     columns.sort()
     found = None
     for layer in layers:
-        found = add_up(layer, columns, found)
+        found = add_up(layer, found)
         shift = layer[4]
         cap = 255 if layer[5] & 1 else 0x7FFF
-        columns = []
+        del columns[:]
         for row in range(len(found)):
             y = ((found[row] & 0xFFFF ^ 0x8000) - 0x8000) >> shift
             if y > 0:
@@ -55,8 +57,8 @@ def outputs(head, layers, query):
     return found
 
 
-def add_up(layer, columns, values):
-    """A layer's sums of the columns that are listed, in order; without values each stands for one count."""
+def add_up(layer, values):
+    """A layer's sums of the `columns`, which are in order; without values each stands for one count."""
     rows = number(layer, 0)
     stride = rows + 3 >> 2  # bytes of a column: two bits a row
     with open(PATH, "rb") as file:

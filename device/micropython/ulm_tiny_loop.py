@@ -27,6 +27,7 @@ def acknowledge(seq, code):
 
 def serve():
     """Until Ctrl-C. The stack of the machine is short: what is deep starts here."""
+    engine.columns = [0] * 93  # of the longest query; later the heap has such a piece no more
     answer.start()
     line = b""
     raw = None

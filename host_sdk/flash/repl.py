@@ -29,8 +29,8 @@ PROMPT_S = 0.6
 """A prompt comes in a millisecond; a board that is busy with its garbage may need more."""
 CHATTER_S = 1.5
 """Who sends so long without a prompt is a program."""
-_BEGUN = re.compile(rb"\r\n(\.\.\. *|=== )$")
-"""Behind an empty line: the REPL waits for the rest of a statement, or of a paste."""
+_BEGUN = re.compile(rb"\r\n(\.\.\. *|=== )")
+"""All that a carriage return gets from a REPL that waits for the rest of a statement, or of a paste."""
 SILENCE_S = 10.0
 """Longest silence inside a program that was sent: writing a block of flash takes a second at most."""
 _ENDED = b"\x04>"
@@ -95,7 +95,7 @@ def shows_prompt(port: Port, interrupt: bool = False) -> bool:
         got = _says(port, b"\r")
         if not got:
             got = _says(port, FRIENDLY + b"\r")
-        if _BEGUN.search(got):
+        if _BEGUN.fullmatch(got):
             got = _says(port, INTERRUPT)
         return got.endswith(PROMPT)
     except OSError as error:
