@@ -2,15 +2,15 @@
 #include "console.h"
 
 #include "frame.h"
+#include "image.h"
+#include "model.h"
 #include "port.h"
 #include "reply.h"
 #include "spec.h"
 #include "tape.h"
+#include "upload.h"
 #ifdef TAPE_STREAM
 #include "arena.h"
-#include "image.h"
-#include "medium.h"
-#include "upload.h"
 #endif
 
 #define LINE_BYTES 80
@@ -65,40 +65,34 @@ static void answer(void) {
         length--;
     if (start == length)
         return;
-#ifdef TAPE_STREAM
     static const char failed[] TAPE_TEXT = "\r\nno answer from the card or chip";
-    static const char long_line[] TAPE_TEXT = "\r\nline too long";
-    upload_pause();
-    model = medium_open();
-    if (model != STATUS_OK) {
-        put_text(failed);
-        return;
+    if (MODEL_ON_MEDIUM) {
+        static const char long_line[] TAPE_TEXT = "\r\nline too long";
+        upload_pause();
+        model = model_open();
+        if (model != STATUS_OK) {
+            put_text(failed);
+            return;
+        }
+        if (length - start > image.max_query) {
+            put_text(long_line);
+            return;
+        }
     }
-    if (length - start > image.max_query) {
-        put_text(long_line);
-        return;
-    }
-#endif
     port_send('\r');
     port_send('\n');
     reply_begin();
     reply_query((const uint8_t *)line + start, length - start);
     reply_run(true, show);
-#ifdef TAPE_STREAM
-    if (reply.status != STATUS_OK)
+    if (MODEL_ON_MEDIUM && reply.status != STATUS_OK)
         put_text(failed);
-#endif
 }
 
 void console_byte(uint8_t byte) {
     if (byte == '\r' || byte == '\n') {
         if (length == 0 && byte == '\n')
-            return; /* of CR LF */
-#ifdef TAPE_STREAM
-        if (length != NOISE) /* a card may have come */
-#else
-        if (length != NOISE && model == STATUS_OK)
-#endif
+            return;                                                     /* of CR LF */
+        if (length != NOISE && (MODEL_ON_MEDIUM || model == STATUS_OK)) /* a card may have come */
             answer();
         put_prompt();
     } else if (length == NOISE) {

@@ -7,19 +7,15 @@
 #include "engine.h"
 #include "frame.h"
 #include "image.h"
+#include "model.h"
 #include "port.h"
 #include "reply.h"
 #include "spec.h"
 #include "tape.h"
 #include "upload.h"
-#ifdef TAPE_STREAM
-#include "medium.h"
-#include "stream.h"
-#endif
 
 #define LOGITS_PER_FRAME ((MAX_PAYLOAD - 2) / 2)
 #define NO_SEQ 0
-#define MAX_NAME 15
 #define PAUSE_64K                                                                                  \
     16 /* times 2^16 cycles: 66 ms at 16 MHz, longer than between two bytes of a host */
 #define PROGRESS_64K 61 /* times 2^16 cycles: 250 ms at 16 MHz */
@@ -29,14 +25,9 @@ static uint8_t seq;          /* of the request being answered */
 static uint8_t answered_seq; /* of the last CHAT: repeated, it is answered from memory */
 static uint8_t query_length;
 static bool verifying;
-#ifdef TAPE_STREAM
 static bool framed;         /* a request is being answered, not a line that a person typed */
 static bool stoppable;      /* and its frame is no longer needed: another may come */
 static uint16_t progressed; /* when PROGRESS went out, in 2^16 cycles */
-#define MAY_STOP(may) (stoppable = (may))
-#else
-#define MAY_STOP(may) (void)0
-#endif
 
 /* Begins an answer. */
 static __attribute__((noinline)) void begin(uint8_t type) { frame_begin(type, seq); }
@@ -59,91 +50,53 @@ static void put_double(uint32_t word) {
     frame_word((uint16_t)(word >> 16));
 }
 
-#ifdef TAPE_STREAM
-
 static void open_model(void) {
-    query_length = 0; /* its memory may be needed */
-    status = medium_open();
+    if (MODEL_ON_MEDIUM)
+        query_length = 0; /* its memory may be needed */
+    status = model_open();
 }
-
-static STREAM_ACTION void put_name(void) {
-    image_seek(image.name);
-    uint8_t left = MAX_NAME; /* nobody has checked the image yet */
-    for (uint8_t c; left && (c = image_next()); left--)
-        frame_byte(c);
-}
-
-#else
-
-/* Opens the model in the store, or if there is none the one in the main memory. */
-static void open_model(void) {
-    store_open = true;
-    status = image_open(IMAGE_MAGIC);
-    if (status != STATUS_OK) {
-        store_open = false;
-        status = image_open(IMAGE_MAGIC);
-    }
-}
-
-#endif
 
 static void hello(void) {
     answered_seq = NO_SEQ;
-#ifdef TAPE_STREAM
-    open_model(); /* a card comes and goes */
-#endif
+    if (MODEL_ON_MEDIUM)
+        open_model();
     begin(OP_IS_HELLO);
     put_facts(0, offsetof(port_facts_t, abi));
     frame_byte(status);
     if (status == STATUS_OK) {
         frame_byte(image.max_query);
         frame_bytes(&image.model_crc, sizeof image.model_crc);
-#ifdef TAPE_STREAM
-        if (stream_try(put_name) != STATUS_OK)
+        if (!model_put_name())
             return; /* half a frame: the host asks again */
-#else
-        image_seek(image.name);
-        for (uint8_t c; (c = image_next());)
-            frame_byte(c);
-#endif
+    } else if (MODEL_ON_MEDIUM && status == STATUS_MEDIUM) {
+        frame_byte(model_fault());
     }
-#ifdef TAPE_STREAM
-    else if (status == STATUS_MEDIUM) {
-        frame_byte(stream_fault);
-    }
-#endif
     frame_end();
 }
 
 static void info(void) {
     begin(OP_IS_INFO);
-#ifdef TAPE_STREAM
-    put_facts(offsetof(port_facts_t, abi), offsetof(port_facts_t, model_capacity));
-    put_double(upload_capacity());
-    put_facts(offsetof(port_facts_t, runtime_bytes), sizeof(port_facts_t));
-#else
-    put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
-#endif
+    if (MODEL_ON_MEDIUM) {
+        put_facts(offsetof(port_facts_t, abi), offsetof(port_facts_t, model_capacity));
+        put_double(upload_capacity());
+        put_facts(offsetof(port_facts_t, runtime_bytes), sizeof(port_facts_t));
+    } else {
+        put_facts(offsetof(port_facts_t, abi), sizeof(port_facts_t));
+    }
     frame_byte(status);
     put_double(status == STATUS_OK ? image.length : 0);
     frame_word(port_stack_bytes());
     put_double(port_uptime_s());
-#ifdef TAPE_STREAM
-    frame_byte(SLOT_MAIN);
-#else
-    frame_byte(store_open);
-#endif
+    frame_byte(model_slot());
     frame_end();
 }
 
 /* Takes the part of a query at `offset`; a part that was taken before is not taken twice. */
 static uint8_t take_query(uint8_t offset, const uint8_t *bytes, uint8_t count) {
-#ifdef TAPE_STREAM
-    if (offset == 0) {
+    if (MODEL_ON_MEDIUM && offset == 0) {
         upload_pause();
         open_model();
     }
-#endif
     if (status != STATUS_OK)
         return status;
     if (offset + count > image.max_query)
@@ -169,8 +122,6 @@ static bool stop_requested(void) {
 
 static uint16_t clock_64k(void) { return (uint16_t)(port_cycles() >> 16); }
 
-#ifdef TAPE_STREAM
-
 void service_progress(uint8_t layer, uint32_t done, uint32_t total) {
     if (!framed || (uint16_t)(clock_64k() - progressed) < PROGRESS_64K)
         return;
@@ -183,8 +134,6 @@ void service_progress(uint8_t layer, uint32_t done, uint32_t total) {
 }
 
 bool service_stopped(void) { return stoppable && stop_requested(); }
-
-#endif
 
 static void send_text(uint8_t from) {
     begin(OP_TEXT);
@@ -224,11 +173,7 @@ static bool send_pass(uint8_t from) {
 
 /* What a query, or the medium, is refused with. */
 static void refuse(uint8_t code) {
-#ifdef TAPE_STREAM
-    acknowledge(code, code == STATUS_MEDIUM ? stream_fault : image.max_query);
-#else
-    acknowledge(code, image.max_query);
-#endif
+    acknowledge(code, MODEL_ON_MEDIUM && code == STATUS_MEDIUM ? model_fault() : image.max_query);
 }
 
 static void chat(void) {
@@ -247,16 +192,14 @@ static void chat(void) {
         return;
     }
     verifying = frame_in.payload[0] & CHAT_VERIFY;
-    MAY_STOP(true);
+    stoppable = true;
     reply_run(!verifying, send_pass);
-    MAY_STOP(false);
-#ifdef TAPE_STREAM
-    if (reply.status != STATUS_OK && reply.status != STATUS_STOPPED) {
+    stoppable = false;
+    if (MODEL_ON_MEDIUM && reply.status != STATUS_OK && reply.status != STATUS_STOPPED) {
         answered_seq = NO_SEQ;
         refuse(reply.status);
         return;
     }
-#endif
     answered_seq = seq;
     query_length = 0;
     send_end();
@@ -290,22 +233,21 @@ static void answer(void) {
         break;
     case OP_BEGIN:
         code = upload_begin(payload, count);
-#ifdef TAPE_STREAM
-        value = upload_value;
-#endif
+        if (MODEL_ON_MEDIUM)
+            value = upload_value;
         open_model();
         break;
     case OP_DATA:
         code = upload_data(payload, count);
-#ifdef TAPE_STREAM
-        query_length = 0;
-        value = upload_value;
-#endif
+        if (MODEL_ON_MEDIUM) {
+            query_length = 0;
+            value = upload_value;
+        }
         break;
     case OP_COMMIT:
-        MAY_STOP(true);
+        stoppable = true;
         code = upload_commit();
-        MAY_STOP(false);
+        stoppable = false;
         open_model();
         break;
     case OP_LOAD:
@@ -315,10 +257,8 @@ static void answer(void) {
         code = STATUS_UNKNOWN;
         value = frame_in.type;
     }
-#ifdef TAPE_STREAM
-    if (code == STATUS_MEDIUM)
-        value = stream_fault;
-#endif
+    if (MODEL_ON_MEDIUM && code == STATUS_MEDIUM)
+        value = model_fault();
     acknowledge(code, value);
     if (frame_in.type == OP_SLEEP)
         port_power_down();
@@ -339,14 +279,10 @@ void service_run(void) {
         heard = clock_64k();
         switch (frame_receive((uint8_t)byte)) {
         case FRAME_COMPLETE:
-#ifdef TAPE_STREAM
             framed = true;
             progressed = heard;
             answer();
             framed = false;
-#else
-            answer();
-#endif
             break;
         case FRAME_TEXT:
             console_byte((uint8_t)byte);

@@ -10,7 +10,7 @@ uint8_t upload_begin(const uint8_t *payload, uint8_t count);
 uint8_t upload_data(const uint8_t *payload, uint8_t count);
 uint8_t upload_commit(void);
 
-/* With TAPE_STREAM: the value of their ACK; the largest image; and what a reply does first: it
+/* With MODEL_ON_MEDIUM: the value of their ACK; the largest image; and what a reply does first: it
  * needs the memory in which an upload keeps what is no whole block. */
 extern uint16_t upload_value;
 uint32_t upload_capacity(void);
