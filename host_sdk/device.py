@@ -9,14 +9,14 @@ from pathlib import Path
 from types import TracebackType
 
 from host_sdk.conformance import BenchResult, Vector, VerifyResult, measure, prove
-from host_sdk.errors import BoardError, FileError, PortError, UlmError, UsageError
+from host_sdk.errors import BoardError, FileError, FitError, LinkError, PortError, UlmError, UsageError
 from host_sdk.flash.choose import choose_board
 from host_sdk.flash.result import FlashResult, check_result
 from host_sdk.kinds import How, Kind, kind_of, wake
+from host_sdk.kinds.only import only_board
 from host_sdk.link.connection import Connection
-from host_sdk.link.messages import End, Hello, Info
+from host_sdk.link.messages import End, Hello, Info, refusal
 from host_sdk.link.pace import Pace, Thought
-from host_sdk.link.ports import only_board
 from host_sdk.link.session import Event, Text
 from host_sdk.link.session import Progress as Work
 from host_sdk.model.engine import run
@@ -282,24 +282,21 @@ class Device:
                 if kind:
                     kind.wake(self._connection)
                 self._greet()
-        except PortError as error:
-            if not kind and wake(self._connection):
-                self._greet()
-            elif not bare:
-                raise (kind.silent(self.address, error) if kind else error) from None
-            else:
-                return  # without a runtime
-        except BoardError:
+        except (PortError, BoardError, FitError, LinkError):
             if not bare:
                 raise
-            return  # with one of another revision, which flashing can replace
+            return  # without a runtime, or with one that does not start or has another revision: flashing repairs it
         if model and (self.hello.model_crc != model.crc or (self._kind and self._kind.is_outdated(self.hello))):
             self.flash(model)
         elif model:
             remember(model)
 
     def _greet(self) -> None:
-        self._connection.greet()
+        kind = self._kind
+        try:
+            self._connection.greet(None if kind else partial(wake, self._connection))
+        except PortError as error:
+            raise (kind.silent(self.address, error) if kind else error) from None
         self._forget()
 
     def _forget(self) -> None:
@@ -345,6 +342,8 @@ class Device:
             pass  # the line is gone already; the reason was or will be raised by others
 
     def _known_model(self) -> Model:
+        if self.hello.model_status != Status.OK:
+            raise refusal(self.hello.model_status)
         if self.model is None:
             raise FileError(
                 f"This computer has not seen the model {self.hello.model!r} of the board; name its file with --model."

@@ -78,4 +78,7 @@ if __name__ == "__main__" and sys.implementation.name == "cpython":
 
     if len(sys.argv) not in (2, 3):
         raise SystemExit("usage: python3 ulm.py MODEL.ulb [DEVICE]")
-    serve(FileReader(sys.argv[1]), FileLine(*sys.argv[2:]))
+    try:
+        serve(FileReader(sys.argv[1]), FileLine(*sys.argv[2:]))
+    except OSError as error:
+        raise SystemExit("ulm.py: " + str(error))

@@ -3,11 +3,11 @@
 Change it before ulm.serve() to give actions a meaning on your board: `ulm_action.ACTIONS[4] = lambda: my_sensor()`.
 """
 
-from ulm_ticks import seconds
+from ulm_ticks import uptime
 
 
 def led():
-    """A function that switches the board's LED; nothing where none is known."""
+    """A function that switches the board's LED; it does nothing where none is known."""
     try:
         from machine import Pin
 
@@ -46,15 +46,17 @@ def dice():
 
 
 SWITCH = []
-STARTED = seconds()
 ACTIONS = {
     1: lambda: set_led(1),
     2: lambda: set_led(0),
-    8: lambda: int(seconds() - STARTED),
+    8: uptime,
     9: dice,
 }
 
 
 def perform(action):
-    """The value of an action as text; 0 where the board lacks it."""
-    return str(ACTIONS.get(action, int)()).encode()
+    """The value of an action as text; 0 where the board lacks it, ? where it fails."""
+    try:
+        return str(ACTIONS.get(action, int)()).encode()
+    except Exception:  # of a function that its user wrote
+        return b"?"

@@ -109,7 +109,9 @@ class Engine:
         image = self.image
         first = self.columns[0]
         first.restart(self.half, self.starts[0])
-        first.add(query_buckets(query, image.features, image.query_mask), _SCALE, self.half)
+        buckets = []
+        query_buckets(query, image.features, image.query_mask, buckets)
+        first.add(buckets, _SCALE, self.half)
         self.context = b" " * image.context_length
         self.digest = 0xFFFF
 

@@ -120,8 +120,10 @@ class UartLine:
             left -= 1
 
     def write(self, data):
-        """Send bytes."""
-        self.uart.write(data)
+        """Send bytes; a UART takes as many as its queue has room for."""
+        data = memoryview(data)
+        while len(data):
+            data = data[self.uart.write(data) or 0 :]
 
 
 class FileLine:
@@ -138,7 +140,10 @@ class FileLine:
             import tty
 
             self.input = self.output = os.open(path, os.O_RDWR | os.O_NOCTTY)
-            tty.setraw(self.input, termios.TCSANOW)
+            try:
+                tty.setraw(self.input, termios.TCSANOW)
+            except termios.error:
+                raise OSError(path + " is no serial line")
         else:
             self.input, self.output = 0, 1
 

@@ -7,7 +7,7 @@ from ulm_console import Console
 from ulm_frame import encode
 from ulm_receive import Receiver
 from ulm_reply import Reply
-from ulm_ticks import seconds
+from ulm_ticks import uptime
 
 try:
     from micropython import const
@@ -63,7 +63,6 @@ class Service:
         self.seq = 0
         self.answered = None  # seq, text and END of the last CHAT: repeated, it is answered from memory
         self.query = b""
-        self.started = seconds()
 
     def run(self):
         """Serve until Ctrl-C or the end of the line."""
@@ -90,7 +89,12 @@ class Service:
             write(reply.text[before:])
             return True
 
-        Reply(self.engine).run(query, True, each)
+        try:
+            Reply(self.engine).run(query, True, each)
+        except MemoryError:
+            write(b"too little heap")
+        except OSError:
+            write(b"the model cannot be read")
 
     def send(self, kind, payload):
         """One frame, an answer to the request at hand."""
@@ -139,8 +143,7 @@ class Service:
         used = gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0
         length = self.engine.image.length if self.engine else 0
         abi = 0x61
-        uptime = int(seconds() - self.started)
-        numbers = (abi, 0, free + length, 0, min(used, 0xFFFF), self.status, length, 0, uptime, 0)
+        numbers = (abi, 0, free + length, 0, min(used, 0xFFFF), self.status, length, 0, uptime(), 0)
         self.send(_OP_IS_INFO, struct.pack("<BIIHHBIHIB", *numbers))
 
     def take_query(self, offset, part):

@@ -16,6 +16,7 @@ _READ = const(0x03)
 _WAKE = const(0xAB)
 _ID = const(0x9F)
 _FILLER = const(0xFF)
+_LOCK_S = 1.0  # that others may keep the bus
 
 
 class SpiFlash:
@@ -55,6 +56,15 @@ class SpiFlash:
         self.exchange(command, into)
         return into
 
+    def await_lock(self):
+        """Lock a bus that others use. OSError when they keep it."""
+        import time
+
+        until = time.monotonic() + _LOCK_S
+        while not self.spi.try_lock():
+            if time.monotonic() > until:
+                raise OSError("the bus is in use")
+
     def exchange(self, command, into):
         """Select the chip, send the command, fill the buffer, deselect it."""
         spi, cs = self.spi, self.cs
@@ -66,8 +76,8 @@ class SpiFlash:
             finally:
                 cs.value(1)
             return
-        while not spi.try_lock():
-            pass
+        if not spi.try_lock():
+            self.await_lock()
         try:
             spi.configure(baudrate=self.baudrate)
             cs.value = False

@@ -14,10 +14,9 @@ _ZONE_WINDOWS = const(8)
 _WORD_START = const(1)
 
 
-def query_buckets(query, features, mask):
-    """The bucket of every window, and of every word where `features` says so, with repetitions."""
+def query_buckets(query, features, mask, buckets):
+    """Appends the bucket of every window, and of every word where `features` says so, with repetitions."""
     zones = features & _QUERY_ZONES
-    buckets = []
     a, b = 32, 32  # the last two characters; the window is (a, b, c)
     zone = -1
     word = -1
@@ -33,4 +32,3 @@ def query_buckets(query, features, mask):
                 buckets.append(word & mask)
                 word = -1
         a, b = b, c
-    return buckets

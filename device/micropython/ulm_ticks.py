@@ -26,3 +26,11 @@ except ImportError:
     def ticks_diff(later, earlier):
         """Of two times."""
         return later - earlier
+
+
+STARTED = seconds()
+
+
+def uptime():
+    """Seconds since the runtime was loaded."""
+    return int(seconds() - STARTED)

@@ -20,7 +20,7 @@ def start():
     try:
         model = engine.open_head()
         status = 0
-    except ValueError:
+    except (ValueError, IndexError):
         status = 3
     except OSError:
         pass

@@ -3,12 +3,16 @@
 from ulm_text import query_buckets
 
 PATH = "ulm_model.ulb"
+columns = []  # that are active; the loop gives it room
 
 
 def skip(file, count):
-    """Move on in a file."""
+    """Move on in a file; ValueError at its end."""
     while count > 0:
-        count -= len(file.read(min(count, 64)))
+        got = len(file.read(min(count, 64)))
+        if not got:
+            raise ValueError
+        count -= got
 
 
 def number(data, at, size=2):
@@ -17,7 +21,7 @@ def number(data, at, size=2):
 
 
 def open_head():
-    """Header, name and layers of the model; ValueError when the file is none, or is cut off."""
+    """Header, name and layers of the model; ValueError or IndexError when the file is none, or is cut off."""
     with open(PATH, "rb") as file:
         head = file.read(64)
         if head[:6] != b"ULMP\x62\x01":
@@ -36,14 +40,15 @@ def open_head():
 
 def outputs(head, layers, query):
     """Those of the last layer."""
-    columns = query_buckets(query, head[7], number(head, 24))
+    del columns[:]
+    query_buckets(query, head[7], number(head, 24), columns)
     columns.sort()
     found = None
     for layer in layers:
-        found = add_up(layer, columns, found)
+        found = add_up(layer, found)
         shift = layer[4]
         cap = 255 if layer[5] & 1 else 0x7FFF
-        columns = []
+        del columns[:]
         for row in range(len(found)):
             y = ((found[row] & 0xFFFF ^ 0x8000) - 0x8000) >> shift
             if y > 0:
@@ -52,8 +57,8 @@ def outputs(head, layers, query):
     return found
 
 
-def add_up(layer, columns, values):
-    """A layer's sums of the columns that are listed, in order; without values each stands for one count."""
+def add_up(layer, values):
+    """A layer's sums of the `columns`, which are in order; without values each stands for one count."""
     rows = number(layer, 0)
     stride = rows + 3 >> 2  # bytes of a column: two bits a row
     with open(PATH, "rb") as file:

@@ -27,6 +27,7 @@ def acknowledge(seq, code):
 
 def serve():
     """Until Ctrl-C. The stack of the machine is short: what is deep starts here."""
+    engine.columns = [0] * 93  # of the longest query; later the heap has such a piece no more
     answer.start()
     line = b""
     raw = None
@@ -40,6 +41,9 @@ def serve():
                 line = typed(line, part)
             else:
                 raw = raw + part if len(raw) < 250 else None
+                if raw and b"\r" in raw:  # no frame has one: a person typed "~"
+                    line = typed(line, b"~" + raw)
+                    raw = None
             if at < 0:
                 break
             data = data[at + 1 :]

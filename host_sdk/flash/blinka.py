@@ -39,12 +39,19 @@ BUSES = {
         "this must be a board that Blinka knows, such as a Raspberry Pi with SPI enabled (raspi-config)",
     ),
     "ft232h": BlinkaBus("the FT232H", "BLINKA_FT232H", "D4", "plug it in, and on Linux allow it (docs/blinka.md)"),
-    "u2if": BlinkaBus(
-        "the Pico with u2if", "BLINKA_U2IF", "GP17", "plug it in, and install its driver: pip install hidapi"
-    ),
+    "u2if": BlinkaBus("the Pico with u2if", "BLINKA_U2IF", "GP17", "plug it in, and on Linux allow it"),
 }
 _VIRTUAL = BlinkaBus("Blinka's board without hardware", "BLINKA_OS_AGNOSTIC", "Dx_OUTPUT", "")
-_PACKAGES = ("adafruit_blinka", "adafruit_bus_device", "adafruit_platformdetect", "board", "busio", "digitalio")
+_PACKAGES = (
+    "adafruit_blinka",
+    "adafruit_bus_device",
+    "adafruit_platformdetect",
+    "board",
+    "busio",
+    "digitalio",
+    "pyftdi",
+    "usb",
+)
 VIRTUAL = "sim://w25q"
 _opened: str | None = None
 
@@ -123,6 +130,8 @@ def _load(kind: BlinkaBus, name: str) -> None:
         missing = (getattr(error, "name", None) or "").partition(".")[0] if isinstance(error, ImportError) else ""
         if missing in _PACKAGES:
             raise MissingError("SPI buses need the packages of Blinka: pip install 'micro-lm[blinka]'") from None
+        if missing == "hid":
+            raise MissingError(f"{_capital(kind.title)} needs the package hidapi: pip install hidapi") from None
         raise PortError(f"Blinka cannot use {kind.title} ({_text(error)}): {kind.hint}.") from None
     _opened = name
 

@@ -52,7 +52,10 @@ def choose_board(port: Port, hello: Hello | None, named: str | None, yes: bool) 
     except PortError as error:
         if named or yes:
             raise
-        raise PortError(f"{error} A MicroPython board that is busy with a program is interrupted by --yes.") from None
+        raise PortError(
+            f"{error} A MicroPython board that is busy with a program is interrupted by --yes; an Espressif chip gets "
+            "MicroPython with --firmware FILE.bin."
+        ) from None
     if found.identity.resident is Resident.FOREIGN and not yes:
         raise UsageError("The board holds another program, which flashing would erase; say --yes to replace it.")
     boards = found.boards

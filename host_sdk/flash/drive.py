@@ -11,22 +11,22 @@ from pathlib import Path
 from host_sdk.errors import FitError, PortError
 from host_sdk.flash.python_files import NEW_SUFFIX
 
-_MARK = "boot_out.txt"
-_SYSTEM = "CircuitPython"
+BOOT_OUT = "boot_out.txt"
+_SYSTEM = b"CircuitPython"
 _PLACES = ("/media/*", "/media/*/*", "/run/media/*/*", "/mnt/*", "/Volumes/*")
 
 
-def mounted_drive(places: Iterable[str] = _PLACES) -> Path | None:
-    """The drive of the only CircuitPython board, by what the board writes there; None when none is mounted.
+def mounted_drive(boot_out: bytes, places: Iterable[str] = _PLACES) -> Path | None:
+    """The drive of the CircuitPython board whose file boot_out.txt begins so; None when it is not mounted.
 
-    PortError when there are several: which of them belongs to a port cannot be told.
+    PortError when there are several: boards before CircuitPython 8 do not write their number there.
     """
     found = sorted(
-        {path for place in places for path in Path("/").glob(place.lstrip("/")) if _is_drive(path)},
+        {path for place in places for path in Path("/").glob(place.lstrip("/")) if _is_drive(path, boot_out)},
     )
     if len(found) > 1:
         names = ", ".join(map(str, found))
-        raise PortError(f"Several CircuitPython drives are mounted ({names}); unmount all but the board's.")
+        raise PortError(f"Several CircuitPython drives could be the board's ({names}); unmount all but that one.")
     return found[0] if found else None
 
 
@@ -80,8 +80,9 @@ def _replace(path: Path, data: bytes) -> None:
             os.close(folder)
 
 
-def _is_drive(path: Path) -> bool:
+def _is_drive(path: Path, boot_out: bytes) -> bool:
     try:
-        return _SYSTEM in (path / _MARK).read_text("ascii", "replace")
+        written = (path / BOOT_OUT).read_bytes()
     except OSError:
         return False
+    return _SYSTEM in boot_out and written.startswith(boot_out)

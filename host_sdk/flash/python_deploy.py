@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from host_sdk.boards import MICROBIT, PYTHON_BOARDS, Python
-from host_sdk.errors import BoardError, FitError, PortError, UsageError
-from host_sdk.flash.drive import copy_to_drive, mounted_drive
+from host_sdk.errors import BoardError, FitError, UsageError
+from host_sdk.flash.drive import BOOT_OUT, copy_to_drive, mounted_drive
 from host_sdk.flash.fit import fitted_python
 from host_sdk.flash.python_files import BUILD_FILE, MODEL_FILE, NEW_SUFFIX, build_number, runtime_files, tiny_files
 from host_sdk.flash.repl import Port, Progress, Repl, compiled, shows_prompt
@@ -44,6 +44,7 @@ n=sys.implementation.name
 v=getattr(sys.implementation,'_mpy',0)&255
 print((n,sys.platform,v,gc.mem_free(),'/lib' in getattr(sys,'path',()),_f()))
 """
+_ROOM = "import os\ns=os.statvfs('/')\nprint(s[1]*s[3])\n"
 _IS_TINY = "import os\nprint('ulm_tiny.py' in os.listdir())\n"
 _FOLDER = """
 import os
@@ -129,22 +130,16 @@ def deploy_partition(
 
 
 def start_python(port: Port) -> bool:
-    """Start the runtime from an idle prompt, if it is there."""
+    """Start the runtime from an idle prompt; False when none is shown. PortError when it is not there, or not whole."""
     if not shows_prompt(port):
         return False
     with Repl(port, fresh=False) as repl:
-        try:
-            tiny = repl.value(_IS_TINY)
-            if tiny:
-                repl.restart()
-            else:
-                repl.run("import ulm")
-        except (BoardError, PortError):
-            return False
-        try:
-            repl.start(START_TINY if tiny else "ulm.serve()\n", GREETING)
-        except PortError:
-            return False  # a part of it
+        tiny = repl.value(_IS_TINY)
+        if tiny:
+            repl.restart()
+        else:
+            repl.run("import ulm")
+        repl.start(START_TINY if tiny else "ulm.serve()\n", GREETING)
     return True
 
 
@@ -172,12 +167,12 @@ def _bring(repl: Repl, facts: Facts, files: dict[str, bytes], at_start: bool, pr
     if at_start:
         _check_main(repl, facts)
         files[_main(facts)] = AUTOSTART_TINY if facts.tiny else AUTOSTART
-    drive = mounted_drive() if facts.name == CIRCUITPYTHON else None
+    drive = mounted_drive(_start_of(repl, f"/{BOOT_OUT}")) if facts.name == CIRCUITPYTHON else None
     if drive:
         written = copy_to_drive(drive, files, facts.folder + BUILD_FILE)
     else:
         written = _write(repl, facts, files, progress or (lambda done, total: None))
-    if facts.tiny:
+    if facts.tiny or drive:  # with all of its heap; with the files that the computer has changed under it
         repl.restart()
     repl.start(START_TINY if facts.tiny else START, GREETING)
     return written
@@ -217,8 +212,12 @@ def _write(repl: Repl, facts: Facts, files: Mapping[str, bytes], progress: Progr
     if not due:
         return 0
     total = sum(map(len, due.values()))
-    if 0 <= facts.disk < total:
-        raise FitError(f"The board's file system has {facts.disk} bytes free; runtime and model need {total}.")
+    room = facts.disk
+    if 0 <= room < total:  # a flash that was cut may have left half a model
+        repl.run(_REMOVE % ([facts.folder + MODEL_FILE + NEW_SUFFIX],))
+        room = repl.value(_ROOM)
+    if 0 <= room < total:
+        raise FitError(f"The board's file system has {room} bytes free; runtime and model need {total}.")
     done = 0
     chunk = _WIDE_CHUNK if facts.heap > 64 << 10 else _NARROW_CHUNK
 
@@ -276,9 +275,14 @@ def _main(facts: Facts) -> str:
 
 def _check_main(repl: Repl, facts: Facts) -> None:
     path = _main(facts)
-    program = repl.value(f"try:\n print(open({path!r},'rb').read(200))\nexcept OSError:\n print(b'')\n")
+    program = _start_of(repl, path)
     if program.strip() not in (b"", _FACTORY_MAIN) and _MARK not in program:
         raise UsageError(
             f"The board has a {path.strip('/')} of its own, which stays: add `import ulm; ulm.serve()` to it, or leave "
             "out --at-start."
         )
+
+
+def _start_of(repl: Repl, path: str) -> bytes:
+    """The first bytes of a file on the board, b"" when it is missing."""
+    return bytes(repl.value(f"try:\n print(open({path!r},'rb').read(300))\nexcept OSError:\n print(b'')\n"))

@@ -27,6 +27,10 @@ INTERRUPT, FRIENDLY = b"\x03", b"\x02"
 PROMPT = b">>> "
 PROMPT_S = 0.6
 """A prompt comes in a millisecond; a board that is busy with its garbage may need more."""
+CHATTER_S = 1.5
+"""Who sends so long without a prompt is a program."""
+_BEGUN = re.compile(rb"\r\n(\.\.\. *|=== )")
+"""All that a carriage return gets from a REPL that waits for the rest of a statement, or of a paste."""
 SILENCE_S = 10.0
 """Longest silence inside a program that was sent: writing a block of flash takes a second at most."""
 _ENDED = b"\x04>"
@@ -80,23 +84,37 @@ class Port(Protocol):
 
 
 def shows_prompt(port: Port, interrupt: bool = False) -> bool:
-    """Whether a REPL waits for input on the port; `interrupt` ends the program that runs there first."""
+    """Whether a REPL waits for input on the port; `interrupt` ends the program that runs there first.
+
+    A line or a paste that was begun is dropped, a raw REPL is left: then it waits. LinkError when the port goes away.
+    """
     try:
         if interrupt:
-            port.write(INTERRUPT)
-            _until_prompt(port)
-        port.write(FRIENDLY + b"\r")
-        return _until_prompt(port)
+            _says(port, INTERRUPT)
+        _says(port, b"")  # an old prompt proves nothing
+        got = _says(port, b"\r")
+        if not got:
+            got = _says(port, FRIENDLY + b"\r")
+        if _BEGUN.fullmatch(got):
+            got = _says(port, INTERRUPT)
+        return got.endswith(PROMPT)
     except OSError as error:
         raise LinkError(f"The port went away ({error}). Plug the board in again.") from None
 
 
-def _until_prompt(port: Port) -> bool:
-    got, deadline = b"", time.monotonic() + PROMPT_S
+def _says(port: Port, data: bytes) -> bytes:
+    """What comes back until a prompt or a silence; without `data` only what has come already."""
+    if not data:
+        return port.read(port.in_waiting)
+    port.write(data)
+    got, started = b"", time.monotonic()
+    heard = started
     port.timeout = 0.05
-    while not got.endswith(PROMPT) and time.monotonic() < deadline:
-        got += port.read(max(1, port.in_waiting))
-    return got.endswith(PROMPT)
+    while not got.endswith(PROMPT) and time.monotonic() < min(heard + PROMPT_S, started + CHATTER_S):
+        part = port.read(max(1, port.in_waiting))
+        if part:
+            got, heard = got + part, time.monotonic()
+    return got
 
 
 class _Line:
@@ -199,7 +217,9 @@ class Repl:
             while greeting not in got and time.monotonic() < deadline:
                 got += self._port.read(max(1, self._port.in_waiting))
                 if got.endswith(_ENDED):
-                    raise _refusal(got.strip(_ENDED).decode("utf-8", "replace"), "")
+                    raise _refusal(got.strip(_ENDED).decode("utf-8", "replace"), "", self._port.port)
+            if greeting not in got:
+                self._port.write(INTERRUPT + FRIENDLY)  # to its prompt, where it can be flashed again
         if greeting not in got:
             raise LinkError(f"The runtime on {self._port.port} does not start; reset the board and flash it again.")
 
@@ -254,14 +274,12 @@ class Repl:
             with contextlib.redirect_stdout(io.StringIO()):
                 yield
         except TransportExecError as error:
-            raise _refusal(str(error), path) from None
+            raise _refusal(str(error), path, self._port.port) from None
         except (TransportError, IndexError) as error:
             raise LinkError(
                 f"The REPL on {self._port.port} does not answer ({error}); reset the board and try again."
             ) from None
         except OSError as error:
-            if path:
-                raise _refusal(f"OSError: {error.errno}", path) from None
             raise LinkError(f"The port went away ({error}). Plug the board in again.") from None
         except Exception as error:
             if type(error).__module__ == "struct":  # a handshake that stayed away
@@ -269,7 +287,7 @@ class Repl:
             raise
 
 
-def _refusal(traceback: str, path: str) -> BoardError | FitError | PortError:
+def _refusal(traceback: str, path: str, port: str | None = None) -> BoardError | FitError | PortError:
     last = traceback.strip().splitlines()[-1] if traceback.strip() else "no reason given"
     # "OSError: 28", "OSError: [Errno 28] ENOSPC"; CircuitPython: "OSError: [Errno 28] No space left on device"
     number = re.search(r"OSError: (?:\[Errno )?(\d+)", last)
@@ -283,6 +301,8 @@ def _refusal(traceback: str, path: str) -> BoardError | FitError | PortError:
         )
     if "MemoryError" in last:
         return FitError("The board's heap is too small for this; choose a smaller model or a board with more memory.")
+    if "ImportError" in last and last.endswith("'ulm'"):
+        return PortError(f"The Python on {port} has no μLM runtime; put it there with `ulm flash {port} MODEL.ulm`.")
     if "ImportError" in last and "ulm" in last:
         return PortError("The board has only a part of the runtime, as after a flash that was cut; flash it again.")
     return BoardError(f"The board's Python refused: {last}.")

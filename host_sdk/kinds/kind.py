@@ -85,7 +85,10 @@ class Kind(ABC):
         """Put the model on the board, and a runtime where that is our business; leave it greeted."""
 
     def wake(self, connection: Connection) -> bool:
-        """Start a runtime that only waits to be told so; whether there was one."""
+        """Start a runtime that only waits to be told so; whether it runs now.
+
+        PortError or BoardError where there is none, or only a part of one.
+        """
         return False
 
     def furnish(self, connection: Connection, model: Model) -> None:

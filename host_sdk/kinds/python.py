@@ -69,8 +69,6 @@ class PythonKind(Kind):
 
     def wake(self, connection: Connection) -> bool:
         """Start the runtime, if the REPL waits for input."""
-        if connection.line.baudrate != self.board.baud:
-            connection.line.baudrate = self.board.baud
         return start_python(connection.line)
 
     def silent(self, address: str, reason: PortError) -> PortError:

@@ -61,10 +61,13 @@ class Connection:
             )
         return self.heard
 
-    def greet(self) -> Hello:
-        """Ask who is there; PortError when nobody answers, BoardError for another protocol revision."""
+    def greet(self, wake: Callable[[], bool] | None = None) -> Hello:
+        """Ask who is there; PortError when nobody answers, BoardError for another protocol revision.
+
+        `wake` is called where a REPL is found, and says whether it started a runtime there.
+        """
         self.heard = None
-        hello = greet(self.line, self.session, self.bauds)
+        hello = greet(self.line, self.session, self.bauds, wake)
         if self.virtual:
             hello = replace(hello, clock_hz=self.virtual.clock_hz)  # which not every runtime can know
         self.heard = hello

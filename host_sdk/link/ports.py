@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import serial
@@ -33,26 +33,6 @@ def list_serial() -> list[Port]:
     return [Port(p.device, p.description or "") for p in sorted(found)]
 
 
-def only_board() -> str:
-    """The address of the only board; PortError naming the candidates when there are none or several."""
-    ports = [port.address for port in list_serial()]
-    boards = []
-    for address in ports:
-        bauds = likely_bauds(address)
-        try:
-            with open_port(address, bauds[0]) as line:
-                greet(line, Session(line), bauds)
-        except UlmError:
-            continue
-        boards.append(address)
-    if len(boards) == 1:
-        return boards[0]
-    if boards:
-        raise PortError(f"Several boards are connected: {', '.join(boards)}. Name one of them.")
-    tried = f" (tried {', '.join(ports)})" if ports else ""
-    raise PortError(f"No μLM board is connected{tried}. Plug one in, or try the virtual one: sim://uno.")
-
-
 def open_port(address: str, baud: int) -> serial.Serial:
     """Open any pyserial URL; PortError in one sentence when that is impossible."""
     if _PACKAGE not in serial.protocol_handler_packages:
@@ -77,19 +57,37 @@ def open_port(address: str, baud: int) -> serial.Serial:
         ) from None
 
 
-def greet(line: serial.Serial, session: Session, bauds: Sequence[int]) -> Hello:
-    """The board's HELLO at the first of these rates at which it answers; PortError when it does at none."""
+def greet(line: serial.Serial, session: Session, bauds: Sequence[int], wake: Callable[[], bool] | None = None) -> Hello:
+    """The board's HELLO at the first of these rates at which it answers; PortError when it does at none.
+
+    `wake` starts the runtime of a REPL that is found there, if it can, and says whether it did.
+    """
+    said = ""
     for baud in bauds:
         if line.baudrate != baud:
             line.baudrate = baud
-        hello = session.hello(HELLO_TIMEOUT_S)
+        hello = session.hello(HELLO_TIMEOUT_S, wake)
         if hello:
             return hello
+        said = said or _last_line(session.overheard)
     rates = " or ".join(filter(None, (", ".join(map(str, bauds[:-1])), str(bauds[-1]))))
+    if said:
+        raise PortError(
+            f"No μLM board answered on {line.port} at {rates} baud, but another program says {said!r} there; end it, "
+            f"or replace it with `ulm flash {line.port} MODEL.ulm --yes`."
+        )
     raise PortError(
         f"No μLM board answered on {line.port} at {rates} baud. Check cable and port; if the board has no runtime "
         f"yet, run `ulm flash {line.port} MODEL.ulm`."
     )
+
+
+def _last_line(heard: bytes) -> str:
+    """The last whole line, if what was heard is text; bytes at another rate are none."""
+    text = heard.decode("ascii", "replace")
+    lines = [line.strip() for line in text.splitlines()[:-1]]
+    readable = all(char.isprintable() or char.isspace() for char in text) and "\ufffd" not in text
+    return next((line for line in reversed(lines) if line), "") if readable else ""
 
 
 def likely_bauds(address: str) -> list[int]:

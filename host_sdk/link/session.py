@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import count
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from host_sdk.errors import LinkError
 from host_sdk.link import messages
-from host_sdk.link.frame import Frame
+from host_sdk.link.frame import Frame, encode
 from host_sdk.link.wire import Line, Wire
 from host_sdk.spec.protocol import ChatFlag, HelloFlag, Op, Status
 
@@ -33,6 +34,13 @@ MAX_NAME = 15
 """Characters of a model's name in BEGIN."""
 BEGIN_UNIT = 512
 """Bytes that one unit of BEGIN's answer stands for."""
+_PROMPT = b">>> "
+_INSERTED = re.compile(rb"~[^\r\n]+(\x08|\x1b\[\d+D)H")
+"""How a HELLO begins in the middle of a line that is edited: behind each character its rest, and the cursor back."""
+_FRIENDLY = b"\x02"
+"""Brings a raw REPL, which is silent and echoes nothing, back to its prompt; nothing to bootloaders and terminals."""
+_FRIENDLY_AT = 4
+"""The HELLO in front of which it is sent: one second into the silence."""
 _PROGRESS = struct.Struct("<BII")
 
 
@@ -77,10 +85,17 @@ class Session(Wire):
         self._stopping = False
         self._max_payload = 64
 
-    def hello(self, timeout_s: float = HELLO_TIMEOUT_S) -> messages.Hello | None:
-        """Ask until somebody answers; None when nobody does."""
+    def hello(
+        self, timeout_s: float = HELLO_TIMEOUT_S, wake: Callable[[], bool] | None = None
+    ) -> messages.Hello | None:
+        """Ask until somebody answers; None when nobody does.
+
+        As soon as what comes looks like the REPL of a Python, `wake` is called, once: it says whether it started a
+        runtime there.
+        """
         deadline = time.monotonic() + timeout_s
         self._frames.clear()
+        self.overheard = b""
         self._seven_bit, self._clean = True, False  # until the board says otherwise; every board understands it
         asked: dict[int, float] = {}  # a slow line may answer the last but one
         slow = 0
@@ -88,6 +103,8 @@ class Session(Wire):
             if time.monotonic() >= deadline:
                 break
             self._gap_s = SLOW_GAP_S if number % SLOW_EVERY == 0 else 0.0
+            if wake and number == _FRIENDLY_AT and not self.overheard:
+                self._write(_FRIENDLY)
             asked[self._send(Op.HELLO)] = self._gap_s
             pause = time.monotonic() + HELLO_INTERVAL_S
             while (left := min(pause, deadline) - time.monotonic()) > 0:
@@ -105,8 +122,19 @@ class Session(Wire):
                 self._window = 2 if HelloFlag.WINDOW in hello.flags else 1
                 self._max_payload = hello.max_payload
                 return hello
+            if wake and self._hears_repl(asked):
+                self._gap_s = 0.0
+                if wake():
+                    deadline = time.monotonic() + timeout_s
+                wake = None
         self._gap_s = 0.0
         return None
+
+    def _hears_repl(self, asked: Iterable[int]) -> bool:
+        """Whether a REPL's prompt has come, or a HELLO as it was sent: a REPL shows what is typed."""
+        echoes = (encode(Frame(Op.HELLO, seq), self._seven_bit) for seq in asked)
+        heard = self.overheard
+        return _PROMPT in heard or bool(_INSERTED.search(heard)) or any(echo in heard for echo in echoes)
 
     def info(self) -> messages.Info:
         """Sizes and state of the board."""

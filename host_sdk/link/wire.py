@@ -14,6 +14,7 @@ WAKE_S = 0.02
 """From the wake byte to the first frame: a crystal needs 16K clocks after power-down, 2 ms at 8 MHz."""
 _WAKE = b"\xff"
 """Almost only idle level, so that a chip whose clock starts in the middle of it receives nothing."""
+_OVERHEARD_BYTES = 512
 
 
 class Line(Protocol):
@@ -46,6 +47,8 @@ class Wire:
         self._gap_s = 0.0
         self._frames: list[Frame] = []
         self._asleep = False
+        self.overheard = b""
+        """The last bytes that came, frames or not."""
 
     def _send(self, op: Op, payload: bytes = b"", seq: int | None = None) -> int:
         if seq is None:
@@ -86,6 +89,7 @@ class Wire:
                 raise LinkError(f"The port went away while reading ({error}). Plug the board in again.") from None
             if data and self.trace:
                 self.trace("board", data)
+            self.overheard = (self.overheard + data)[-_OVERHEARD_BYTES:]
             self._frames.extend(self._decoder.feed(data))
         return self._frames.pop(0)
 

@@ -20,8 +20,9 @@ from host_sdk import device as device_module
 from host_sdk.boards import AVR_BOARDS
 from host_sdk.device import Device
 from host_sdk.errors import BoardError, FileError, LinkError, PortError, UlmError, UsageError
+from host_sdk.kinds.only import only_board
 from host_sdk.link import ports
-from host_sdk.link.ports import greet, only_board, open_port
+from host_sdk.link.ports import greet, open_port
 from host_sdk.link.session import Session, Text
 from host_sdk.model.engine import run
 from host_sdk.model.model import Model

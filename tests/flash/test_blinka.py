@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -90,6 +91,7 @@ def test_unplugged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("adafruit_blinka", f"provision_spi_flash(b'', '{VIRTUAL}?flash=x')", "blinka"),
         ("board", f"provision_spi_flash(b'', '{VIRTUAL}?flash=x')", "blinka"),
         ("adafruit_bus_device", f"provision_spi_flash(b'', '{VIRTUAL}?flash=x')", "blinka"),
+        ("pyftdi", "provision_spi_flash(b'', 'ft232h')", "blinka"),
         ("esptool", "provision_spi_flash(b'', 'esp:sim://esp32')", "esp"),
     ],
 )
@@ -99,3 +101,15 @@ def test_missing_package(package: str, call: str, extra: str, tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert f"MissingError: {'SPI buses need' if extra == 'blinka' else 'Espressif chips need'}" in done.stderr
     assert done.stderr.rstrip().endswith(f"pip install 'micro-lm[{extra}]'")
+
+
+def test_missing_driver_of_a_pico(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['hid'] = None; from host_sdk.flash.blinka import *\nwith blinka_chip('u2if'): pass"
+    )
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("BLINKA_")}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60, env=plain)
+    assert done.stderr.rstrip().endswith(
+        "MissingError: The Pico with u2if needs the package hidapi: pip install hidapi"
+    )

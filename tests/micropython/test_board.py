@@ -19,6 +19,7 @@ import pytest
 from host_sdk.boards import PYTHON_BOARDS
 from host_sdk.device import Device
 from host_sdk.errors import FitError, LinkError, PortError, UlmError, UsageError
+from host_sdk.flash import repl as repl_module
 from host_sdk.flash.python_files import build_number, runtime_folder
 from host_sdk.flash.repl import Repl, shows_prompt
 from host_sdk.link.ports import open_port
@@ -292,6 +293,20 @@ def test_a_full_file_system(address: str, model: Model) -> None:
         device.flash(model)
 
 
+def test_what_a_cut_has_left_makes_room(prepared: str) -> None:
+    """The new model fits beside the old one, but not beside half of itself, too."""
+    tinychat = shipped_model("tinychat")
+    with open_port(prepared, 115200) as line, Repl(line) as repl:
+        repl.run("with open('/lib/ulm_model.ulb.new', 'wb') as f:\n for n in range(9):\n  f.write(bytes(4096))")
+        free = repl.value("import os\ns = os.statvfs('/')\nprint(s[1] * s[3])")
+        repl.run(
+            f"with open('/big', 'wb') as f:\n for n in range({(free - (24 << 10)) // 4096}):\n  f.write(bytes(4096))"
+        )
+    with Device(prepared, bare=True) as device:
+        assert device.flash(tinychat).files_written == 1
+        assert device.chat("hello").digest_checked
+
+
 def test_weights_in_a_romfs_are_not_copied(prepared: str, model: Model, tmp_path: Path) -> None:
     from mpremote.romfs import make_romfs
 
@@ -306,16 +321,6 @@ def test_weights_in_a_romfs_are_not_copied(prepared: str, model: Model, tmp_path
         repl.run("engine, status = ulm.open_engine(r)")
         program = "q = Reply(engine)\nq.run(b'hello', False, lambda reply, before: True)\nprint(q.digest)"
         assert repl.value(program) == run(model, ["hello"])[0].digest
-
-
-def test_a_plain_port_is_recognised_by_its_prompt(micropython: None, model: Model, tmp_path: Path) -> None:
-    with PythonBoard(PYTHON_BOARDS["micropython"], tmp_path) as virtual:
-        with pytest.raises(PortError, match="run `ulm flash"), Device(virtual.tty, baud=115200):
-            pass
-        with Device(virtual.tty, baud=115200, bare=True) as device:
-            assert device.flash(model).board == "micropython"
-        with Device(virtual.tty) as device:
-            assert device.chat("hello").digest_checked
 
 
 def test_mpremote_works_with_it(prepared: str) -> None:
@@ -333,6 +338,29 @@ def test_a_runtime_that_cannot_start_says_why(prepared: str, model: Model) -> No
         repl.write("/lib/ulm_line.py", b"raise MemoryError", 256, lambda done: None)
     with pytest.raises(FitError, match="heap is too small"), Device(prepared):
         pass
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "said"),
+    [
+        (b"raise MemoryError", FitError, "heap is too small"),
+        (b"while True: pass", LinkError, "does not start"),
+        (b"def usual_line():\n while True: pass", LinkError, "does not start"),
+    ],
+)
+def test_a_runtime_that_does_not_start_is_repaired(
+    code: bytes, error: type[UlmError], said: str, prepared: str, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repl_module, "START_S", 1.0)
+    monkeypatch.setattr(repl_module, "SILENCE_S", 1.0)
+    with open_port(prepared, 115200) as line, Repl(line) as repl:
+        repl.run("import os\nos.remove('/lib/ulm_line.mpy')")
+        repl.write("/lib/ulm_line.py", code, 256, lambda done: None)
+    with pytest.raises(error, match=said), Device(prepared):
+        pass
+    with Device(prepared, bare=True) as device:
+        assert device.flash(model).files_written == 1
+        assert device.chat("hello").digest_checked
 
 
 def test_a_stopped_reply(board: Device) -> None:

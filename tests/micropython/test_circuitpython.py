@@ -257,8 +257,14 @@ def test_the_factory_program_is_nobody_s() -> None:
 def drive(tmp_path: Path) -> Path:
     drive = tmp_path / "media" / "CIRCUITPY"
     (drive / "lib").mkdir(parents=True)
-    (drive / "boot_out.txt").write_text("Adafruit CircuitPython 9.2.1 on 2024-11-20; Raspberry Pi Pico with rp2040\n")
+    (drive / "boot_out.txt").write_bytes(boot_out(1) + b"\r\nboot.py output:\r\n")
     return drive
+
+
+def boot_out(number: int) -> bytes:
+    """What a board writes there first."""
+    lines = ("Adafruit CircuitPython 9.2.1 on 2024-11-20; Raspberry Pi Pico with rp2040", f"UID:{number:016X}")
+    return "\r\n".join(lines).encode()
 
 
 SEAL = "/lib/ulm_build.py"
@@ -267,13 +273,17 @@ FILES = {"/lib/ulm.py": b"a", SEAL: b"1", "/lib/ulm_model.ulb": bytes(100)}
 
 def test_its_drive_is_found(drive: Path) -> None:
     places = (str(drive.parent / "*"),)
-    assert mounted_drive((str(drive.parent / "none" / "*"),)) is None
-    assert mounted_drive(places) == drive
+    assert mounted_drive(boot_out(1), (str(drive.parent / "none" / "*"),)) is None
+    assert mounted_drive(boot_out(1), places) == drive
+    assert mounted_drive(boot_out(2), places) is None  # another board's
+    assert mounted_drive(b"", places) is None
     other = drive.parent / "OTHER"
     other.mkdir()
-    (other / "boot_out.txt").write_text("Adafruit CircuitPython 8.0.0\n")
+    (other / "boot_out.txt").write_bytes(boot_out(2))
+    assert mounted_drive(boot_out(1), places) == drive
+    (other / "boot_out.txt").write_bytes(boot_out(1))
     with pytest.raises(PortError, match="Several CircuitPython drives"):
-        mounted_drive(places)
+        mounted_drive(boot_out(1), places)
 
 
 def test_only_what_differs_is_copied(drive: Path) -> None:

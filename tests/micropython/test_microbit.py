@@ -49,9 +49,19 @@ def test_the_longest_query(board: Device, commands: Model) -> None:
         board.chat(query + "x")
 
 
-def test_a_person_gets_a_line(board: Device) -> None:
+def test_its_heap_lasts(board: Device) -> None:
+    """In pieces, a heap of 2.5 KB had no place for a long query's buckets after some of them."""
+    for number in range(12):
+        assert board.chat("turn on the light and " + "x" * (40 - number % 3)).digest_checked
+
+
+def test_a_person_gets_a_line(board: Device, commands: Model) -> None:
     line = board._connection.line
     line.timeout = 1
+    line.write(b"light on\r")
+    assert b"led on." in line.read(200)
+    line.write(b"light~on\r")
+    assert b"~on\r\n" + run(commands, ["light~on"])[0].text.encode() in line.read(200)
     line.write(b"light on\r")
     assert b"led on." in line.read(200)
 
