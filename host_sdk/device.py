@@ -10,6 +10,7 @@ from types import TracebackType
 
 from host_sdk.conformance import BenchResult, Vector, VerifyResult, measure, prove
 from host_sdk.errors import BoardError, FileError, FitError, LinkError, PortError, UlmError, UsageError
+from host_sdk.flash.avrdude import PROGRAMMERS
 from host_sdk.flash.choose import choose_board
 from host_sdk.flash.result import FlashResult, check_result
 from host_sdk.kinds import How, Kind, kind_of, wake
@@ -184,7 +185,7 @@ class Device:
         *,
         board: str | None = None,
         yes: bool = False,
-        programmer: str = "stk500",
+        programmer: str = PROGRAMMERS[0],
         memory: str | None = None,
         at_start: bool = False,
         compact: bool = False,
@@ -212,6 +213,8 @@ class Device:
             )
         if at_start and not kind.starts_on_request:
             raise UsageError(f"{kind.board.title} always starts with its runtime; leave out --at-start.")
+        if programmer != PROGRAMMERS[0] and not kind.has_bootloader:
+            raise UsageError(f"{kind.board.title} has no bootloader that is flashed through; leave out --programmer.")
         if compact and not kind.packs_compact:
             raise UsageError(f"{kind.board.title} has one form of a model only; leave out --compact.")
         result = kind.flash(self._connection, model, How(memory, programmer, yes, at_start, compact), progress)

@@ -13,17 +13,25 @@ from host_sdk.flash.python_files import NEW_SUFFIX
 
 BOOT_OUT = "boot_out.txt"
 _SYSTEM = b"CircuitPython"
-_PLACES = ("/media/*", "/media/*/*", "/run/media/*/*", "/mnt/*", "/Volumes/*")
+_PLACES = ("media/*", "media/*/*", "run/media/*/*", "mnt/*", "Volumes/*")
+"""Below the root, where Linux and macOS mount drives."""
+_LETTERS = "DEFGHIJKLMNOPQRSTUVWXYZ"
+"""Of drives under Windows."""
 
 
-def mounted_drive(boot_out: bytes, places: Iterable[str] = _PLACES) -> Path | None:
+def drives() -> list[Path]:
+    """Where a drive may be mounted on this computer."""
+    if os.name == "nt":
+        return [Path(f"{letter}:/") for letter in _LETTERS]
+    return [path for place in _PLACES for path in Path("/").glob(place)]
+
+
+def mounted_drive(boot_out: bytes, places: Iterable[Path] | None = None) -> Path | None:
     """The drive of the CircuitPython board whose file boot_out.txt begins so; None when it is not mounted.
 
     PortError when there are several: boards before CircuitPython 8 do not write their number there.
     """
-    found = sorted(
-        {path for place in places for path in Path("/").glob(place.lstrip("/")) if _is_drive(path, boot_out)},
-    )
+    found = sorted({path for path in (drives() if places is None else places) if _is_drive(path, boot_out)})
     if len(found) > 1:
         names = ", ".join(map(str, found))
         raise PortError(f"Several CircuitPython drives could be the board's ({names}); unmount all but that one.")

@@ -29,6 +29,8 @@ class AvrKind(Kind):
 
     packs_compact: ClassVar[bool] = True
 
+    has_bootloader: ClassVar[bool] = True
+
     @property
     def memories(self) -> tuple[str, ...]:
         """The EEPROM takes small reply models."""

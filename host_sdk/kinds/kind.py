@@ -54,6 +54,9 @@ class Kind(ABC):
     packs_compact: ClassVar[bool] = False
     """Whether there is a smaller and slower form of a model."""
 
+    has_bootloader: ClassVar[bool] = False
+    """Whether it is a choice which program speaks with its bootloader."""
+
     counts_cycles: ClassVar[bool] = True
     """Whether its figures are the chip's cycles; if not they are time, of a virtual board this computer's."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 from urllib.parse import parse_qs, urlsplit
 
 from host_sdk.boards import Medium, Offload
@@ -37,6 +37,8 @@ _OWN_PART = {"card", "flash", "chip"}
 
 class OffloadKind(Kind):
     """The runtime goes through the bootloader, the model through the protocol, each only if it differs."""
+
+    has_bootloader: ClassVar[bool] = True
 
     board: Offload
 

@@ -172,3 +172,10 @@ def test_wrong_options(cpm: str) -> None:
 def test_a_machine_has_no_eeprom(cpm: str, small_file: Path) -> None:
     done = ulm("flash", cpm, small_file, "--memory", "eeprom")
     assert "No model goes into the eeprom of CP/M machine; leave out --memory" in sentence(done, UsageError)
+
+
+@pytest.mark.parametrize(
+    "words", [("--programmer", "avrdude"), ("--at-start",), ("--compact",)], ids=lambda words: words[0]
+)
+def test_options_of_other_boards(cpm: str, small_file: Path, words: tuple[str, ...]) -> None:
+    assert f"leave out {words[0]}" in sentence(ulm("flash", cpm, small_file, *words), UsageError)
