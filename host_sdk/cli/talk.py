@@ -65,7 +65,8 @@ def say(board: Device, query: str, as_json: bool = False) -> None:
         print_json(_reply_json(reply, board))
     elif reply.ms_per_char is not None:
         proof = ", every number proved" if reply.digest_checked else ", stopped" if reply.stopped else ""
-        click.secho(f"  {reply.ms_per_char:.1f} ms per character{_timing(board)}{proof}", dim=True, err=True)
+        digits = 1 if reply.ms_per_char >= 1 else 2
+        click.secho(f"  {reply.ms_per_char:.{digits}f} ms per character{_timing(board)}{proof}", dim=True, err=True)
     if reply.digest_checked is False:
         raise BoardError(
             f"The board computed other numbers than the reference for this reply (digest {reply.digest:04X}); "
