@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -33,6 +33,8 @@ class Runtime:
 @pytest.fixture(scope="session")
 def runtime() -> Iterator[Runtime]:
     sys.path.insert(0, str(runtime_folder()))
+    # In a long run of tests CPython has a million objects to look at; a board has hundreds.
+    import_module("ulm_engine").gc = SimpleNamespace(collect=lambda: None)  # type: ignore[attr-defined]
     yield Runtime()
     sys.path.remove(str(runtime_folder()))
 
