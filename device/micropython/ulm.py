@@ -1,6 +1,6 @@
 """A language model on a Python board: `import ulm; ulm.serve()`. Ctrl-C leaves it.
 
-Runs unchanged under MicroPython from 1.19, CircuitPython from 8, and CPython; docs/micropython.md says more.
+Runs unchanged under MicroPython from 1.19, CircuitPython and CPython; docs/micropython.md says more.
 """
 
 import gc

@@ -1,6 +1,6 @@
 """Time that only goes forward: microseconds to measure with, milliseconds to wait with, seconds to count.
 
-CircuitPython's `monotonic()` is a float of 22 bits: 16 ms are its smallest step after a day. It does to count seconds.
+CircuitPython's `monotonic()` is a float of 22 bits: 31 ms are its smallest step after a day. It does to count seconds.
 """
 
 try:  # MicroPython

@@ -34,7 +34,7 @@ from tests.synthetic import character_model
 STUBS = Path(sys.prefix) / "circuitpython"
 """Where scripts/setup.sh puts the package circuitpython-stubs: apart, for Blinka has modules of the same names."""
 PYSTACK_BYTES = 1536
-"""For the frames of all functions that run: CIRCUITPY_PYSTACK_SIZE until CircuitPython 9; 2,048 since."""
+"""For the frames of all functions that run. CIRCUITPY_PYSTACK_SIZE is 2,048, but boards may set less."""
 PYSTACK_RESERVE = 300
 """What the interpreter itself takes of it: the program that the REPL got, arguments of calls."""
 WORD_BYTES, STATE_BYTES, HANDLER_BYTES, ALIGNMENT = 4, 20, 12, 8
