@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from host_sdk.errors import BoardError, FitError, LinkError, MissingError, PortError
+from host_sdk.link.session import FRIENDLY, PROMPT
 
 Progress = Callable[[int, int], None]
 
-INTERRUPT, FRIENDLY = b"\x03", b"\x02"
-PROMPT = b">>> "
+INTERRUPT = b"\x03"
 PROMPT_S = 0.6
 """A prompt comes in a millisecond; a board that is busy with its garbage may need more."""
 CHATTER_S = 1.5

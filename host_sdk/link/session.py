@@ -34,10 +34,11 @@ MAX_NAME = 15
 """Characters of a model's name in BEGIN."""
 BEGIN_UNIT = 512
 """Bytes that one unit of BEGIN's answer stands for."""
-_PROMPT = b">>> "
+PROMPT = b">>> "
+"""Of a Python's REPL."""
 _INSERTED = re.compile(rb"~[^\r\n]+(\x08|\x1b\[\d+D)H")
 """How a HELLO begins in the middle of a line that is edited: behind each character its rest, and the cursor back."""
-_FRIENDLY = b"\x02"
+FRIENDLY = b"\x02"
 """Brings a raw REPL, which is silent and echoes nothing, back to its prompt; nothing to bootloaders and terminals."""
 _FRIENDLY_AT = 4
 """The HELLO in front of which it is sent: one second into the silence."""
@@ -104,7 +105,7 @@ class Session(Wire):
                 break
             self._gap_s = SLOW_GAP_S if number % SLOW_EVERY == 0 else 0.0
             if wake and number == _FRIENDLY_AT and not self.overheard:
-                self._write(_FRIENDLY)
+                self._write(FRIENDLY)
             asked[self._send(Op.HELLO)] = self._gap_s
             pause = time.monotonic() + HELLO_INTERVAL_S
             while (left := min(pause, deadline) - time.monotonic()) > 0:
@@ -134,7 +135,7 @@ class Session(Wire):
         """Whether a REPL's prompt has come, or a HELLO as it was sent: a REPL shows what is typed."""
         echoes = (encode(Frame(Op.HELLO, seq), self._seven_bit) for seq in asked)
         heard = self.overheard
-        return _PROMPT in heard or bool(_INSERTED.search(heard)) or any(echo in heard for echo in echoes)
+        return PROMPT in heard or bool(_INSERTED.search(heard)) or any(echo in heard for echo in echoes)
 
     def info(self) -> messages.Info:
         """Sizes and state of the board."""

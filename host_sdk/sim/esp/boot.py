@@ -4,12 +4,14 @@ Runs inside MicroPython: `micropython -i boot.py FLASH`, the file of all the chi
 firmware: it formats files that were never there, and waits for ever where something else lies in their place.
 """
 
-import os
 import struct
 import sys
 import time
 
 import vfs
+
+sys.path.insert(0, sys.path[0] + "/../repl")
+from start import main_program
 
 TABLE_ADDRESS = 0x8000
 BLOCK_BYTES = 4096
@@ -109,14 +111,4 @@ class Module:
 
 sys.modules["esp32"] = Module
 mount()
-os.chdir("/")
-sys.path[:] = ["", "/lib"]
-sys.argv[:] = [""]
-program = ""
-try:
-    if not os.getenv("ULM_RAW"):
-        with open("/main.py") as file:
-            program = file.read()
-except OSError:
-    pass
-exec(program)
+exec(main_program())

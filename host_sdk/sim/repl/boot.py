@@ -7,6 +7,7 @@ import os
 import sys
 
 import vfs
+from start import main_program
 
 BLOCK_BYTES, BLOCKS = 4096, 352  # 1,408 KB, as a Pico has beside its firmware
 
@@ -57,14 +58,4 @@ def mount():
 
 
 mount()
-os.chdir("/")
-sys.path[:] = ["", "/lib"]
-sys.argv[:] = [""]
-program = ""
-try:
-    if not os.getenv("ULM_RAW"):
-        with open("/main.py") as file:
-            program = file.read()
-except OSError:
-    pass
-exec(program)
+exec(main_program())
