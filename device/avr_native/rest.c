@@ -6,6 +6,7 @@
 #include <avr/sleep.h>
 
 #include "clock.h"
+#include "idle.h"
 #include "uart.h"
 
 /* The start bit of a byte on the receive pin wakes the chip; there is nothing else to do. */
@@ -30,14 +31,8 @@ void rest_power_down(void) {
 }
 
 void rest_idle(void) {
-    /* Checked with interrupts off, or the byte that came meanwhile would wait for the next
-     * interrupt. */
     cli();
-    if (!uart_has_received()) {
-        sleep_enable();
-        sei(); /* takes effect after the next instruction */
-        sleep_cpu();
-        sleep_disable();
-    }
+    if (!uart_has_received())
+        idle_until_interrupt();
     sei();
 }

@@ -3,9 +3,9 @@
 
 #include <avr/interrupt.h>
 #include <avr/io.h>
-#include <avr/sleep.h>
 
 #include "board.h"
+#include "idle.h"
 #include "port.h"
 
 #define DIVISOR ((F_CPU + 4UL * BOARD_BAUD) / (8UL * BOARD_BAUD) - 1)
@@ -55,8 +55,9 @@ ISR(USART_UDRE_vect) { UCSR0B &= (uint8_t)~_BV(UDRIE0); /* it was only to wake t
 
 void port_send(uint8_t byte) {
     while (!(UCSR0A & _BV(UDRE0))) {
+        cli();
         UCSR0B |= _BV(UDRIE0);
-        sleep_mode();
+        idle_until_interrupt();
     }
     UCSR0A |=
         _BV(TXC0); /* cleared by writing it: uart_flush() waits for the one of the last byte */

@@ -9,11 +9,14 @@ from pathlib import Path
 import pytest
 
 from host_sdk import Device
-from host_sdk.boards import BOARDS
+from host_sdk.boards import BOARDS, Avr
+from host_sdk.flash.memory import Memory
 from host_sdk.report.energy import BATTERIES, estimate
 from tests.synthetic import character_model
 
 MODEL = character_model(11)
+HEX = Path(__file__).parents[2] / "host_sdk" / "flash" / "hex"
+SLEEP, SEI = 0x9588, 0x9478
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,16 @@ def test_the_cpu_sleeps_while_it_sends(lilypad: Device) -> None:
     computed = result.query_cycles["mean"] + result.cycles_per_char["mean"] * result.passes / result.queries
     line = result.line_bytes_per_reply * 10 / BOARDS["lilypad"].baud * result.clock_hz
     assert computed < result.active_cycles_per_reply < computed + 0.5 * line
+
+
+@pytest.mark.parametrize("name", [board.name for board in BOARDS.values() if isinstance(board, Avr)])
+def test_no_interrupt_comes_between_a_look_and_sleep(name: str) -> None:
+    """SEI lets them in behind the next instruction. One before SLEEP would leave the CPU asleep for 2^16 cycles."""
+    cells = Memory.from_hex_file(HEX / f"{name}.hex", BOARDS[name].flash_page).cells
+    words = [cells.get(at, 0xFF) | cells.get(at + 1, 0xFF) << 8 for at in range(0, max(cells) + 1, 2)]
+    before = [words[at - 1] for at, word in enumerate(words) if word == SLEEP]
+    assert before
+    assert set(before) == {SEI}
 
 
 def test_energy_is_what_the_formula_says(lilypad: Device) -> None:
