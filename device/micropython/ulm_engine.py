@@ -40,35 +40,42 @@ class Engine:
     def __init__(self, image, native=True):
         self.image = image
         layers = image.layers()
-        self.build(layers, native)
         for layer in layers[:-1]:
             # A row is active from 2^shift on: begun so much lower, from 0 on.
             layer.biases = [bias - (1 << layer.shift) for bias in layer.biases]
-        self.starts = [one.start(layer.biases) for one, layer in zip(self.columns, layers)]
-        self.sums = [one.start(layer.biases) for one, layer in zip(self.columns, layers)]
         self.steps = [(layer.shift, layer.cap) for layer in layers]
-        self.half = self.columns[0].start(self.starts[0])
         self.context = b""
         self.outputs = []
         self.digest = 0xFFFF
         # CRC-16 a byte at a time: digests are a part of every pass.
         self.table = array("H", [crc16((byte,), 0) for byte in range(256)])
+        self.build(layers, native)
 
     def build(self, layers, native):
-        """The columns of all layers, in the fastest form that leaves some of the heap free."""
+        """Columns and sums of all layers, in the fastest form that leaves some of the heap free."""
         for name, columns, source in self.forms(native):
             self.kernel = name
-            self.columns = []
-            gc.collect()
             try:
-                for layer in layers:
-                    self.columns.append(columns(layer, source(layer), layer.offsets(self.image.reader)))
+                self.fill(layers, columns, source)
                 gc.collect()
                 if not hasattr(gc, "mem_free") or gc.mem_free() > _SPARE_BYTES:
                     return
             except MemoryError:
                 pass
+            # The next form's module needs heap, too.
+            self.columns = self.starts = self.sums = self.half = None
+            gc.collect()
         raise MemoryError
+
+    def fill(self, layers, columns, source):
+        """Columns and sums of all layers in one form."""
+        self.columns, self.starts, self.sums = [], [], []
+        for layer in layers:
+            one = columns(layer, source(layer), layer.offsets(self.image.reader))
+            self.columns.append(one)
+            self.starts.append(one.start(layer.biases))
+            self.sums.append(one.start(layer.biases))
+        self.half = self.columns[0].start(self.starts[0])
 
     def forms(self, native):
         """Fastest first: name, class of columns, and what these are made over."""

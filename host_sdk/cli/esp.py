@@ -10,7 +10,7 @@ import click
 from host_sdk.boards import PYTHON_BOARDS
 from host_sdk.cli.files import read_packed
 from host_sdk.cli.show import print_json, progress_bar
-from host_sdk.errors import FileError, FitError, MissingError, PortError, UsageError
+from host_sdk.errors import FileError, MissingError, PortError, UsageError
 from host_sdk.flash.esp_chip import EspChip, connected
 from host_sdk.flash.esp_firmware import read_firmware, write_firmware
 from host_sdk.flash.esp_partition import write_partition
@@ -23,7 +23,6 @@ from host_sdk.link.connection import Connection
 from host_sdk.model.library import find_model, remember
 from host_sdk.model.model import Model
 from host_sdk.pack.micropython import header
-from host_sdk.spec.protocol import Status
 
 _PYTHON = PYTHON_BOARDS["micropython"]
 
@@ -108,10 +107,7 @@ class _Work:
             self._talks(board, result)
 
     def _talks(self, board: Connection, result: FlashResult) -> None:
-        hello = board.greet()
-        if hello.model_status == Status.TOO_LARGE:
-            raise FitError(f"The heap of this board is too small for {result.model}; choose a narrower model.")
-        check_result(result, hello)
+        check_result(result, board.greet())
         self.report["runtime"] = {**asdict(result), "model_crc": f"{result.model_crc:08x}"}
         self._say(
             f"{result.board} now runs {result.model} from {result.memory}: {result.runtime_bytes} bytes of runtime; "

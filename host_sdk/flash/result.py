@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from host_sdk.errors import BoardError
+from host_sdk.errors import BoardError, FitError
 from host_sdk.link.messages import Hello
+from host_sdk.spec.protocol import Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,9 @@ class FlashResult:
 
 
 def check_result(result: FlashResult, hello: Hello) -> None:
-    """BoardError when the board, started again, does not report what was flashed."""
+    """What the board says when it was started again. BoardError: it has something else. FitError: it lacks the heap."""
+    if hello.model_status == Status.TOO_LARGE:
+        raise FitError(f"The heap of this board is too small for {result.model}; choose a narrower model.")
     if hello.model_crc != result.model_crc or hello.build != result.runtime_build:
         raise BoardError(
             f"{hello.board} was flashed, but reports another model or runtime; flash it again, and if that "

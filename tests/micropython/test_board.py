@@ -287,8 +287,13 @@ def test_too_little_heap(address: str, micropython: None) -> None:
 
 def test_a_small_heap_streams(prepared: str) -> None:
     tinychat = shipped_model("tinychat")
-    with Device(f"{prepared}&heap=40", model=tinychat) as device:
+    with Device(f"{prepared}&heap=48", model=tinychat) as device:
         assert device.chat("hello").digest_checked
+
+
+def test_a_heap_that_only_the_engine_finds_too_small(prepared: str) -> None:
+    with Device(f"{prepared}&heap=32", bare=True) as device, pytest.raises(FitError, match="heap of this board"):
+        device.flash(shipped_model("tinychat"))
 
 
 def test_a_full_file_system(address: str, model: Model) -> None:
