@@ -23,6 +23,8 @@ FULL_BOARDS = {name: BOARDS[name] for name in ("uno", "lilypad")}
 
 Prepare = Callable[..., Path]
 OpenBoard = Callable[..., Device]
+Show = Callable[[str], None]
+_SHOWN = "shown"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +37,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "hardware" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="needs a real board: name its port with --port"))
+
+
+@pytest.fixture
+def show(record_property: Callable[[str, object], None]) -> Show:
+    """`show(text)`: measured figures that are printed when all tests have run, in other processes, too."""
+    return lambda text: record_property(_SHOWN, text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Prints what tests have shown."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, text in report.user_properties:
+                if name == _SHOWN:
+                    terminalreporter.write_line(f"\n{text}")
 
 
 @pytest.fixture(scope="session")

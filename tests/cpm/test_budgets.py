@@ -17,6 +17,7 @@ from host_sdk.model.model import Model
 from host_sdk.pack.cpm import COMPACT_TPA
 from host_sdk.pack.queries import bench_queries
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN, RAM_ADDRESS
+from tests.conftest import Show
 from tests.cpm.conftest import CPM, Prepare, machine_of
 from tests.synthetic import published_shape
 
@@ -53,7 +54,7 @@ def test_nothing_is_over_budget(
     result: BenchResult,
     published: Model,
     labels: tuple[bytes, dict[str, int]],
-    capsys: pytest.CaptureFixture[str],
+    show: Show,
 ) -> None:
     at = labels[1]
     measured = {
@@ -69,8 +70,7 @@ def test_nothing_is_over_budget(
     }
     assert measured.keys() == BUDGETS.keys()
     rows = [f"{name:<24}{value:>10.0f}{BUDGETS[name]:>10}" for name, value in measured.items()]
-    with capsys.disabled():
-        print("\n" + "\n".join(rows))
+    show("\n".join(rows))
     over = [row for row, (name, value) in zip(rows, measured.items(), strict=True) if value > BUDGETS[name]]
     assert not over, "over budget:\n" + "\n".join(over)
 

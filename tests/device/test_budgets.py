@@ -18,7 +18,7 @@ from host_sdk.model.model import Model
 from host_sdk.pack.image import pack
 from host_sdk.pack.queries import bench_queries
 from tests.budget_table import against_budgets
-from tests.conftest import FULL_BOARDS, OpenBoard, Prepare, address_of
+from tests.conftest import FULL_BOARDS, OpenBoard, Prepare, Show, address_of
 from tests.device.conftest import chip
 
 BUDGETS: dict[str, dict[str, int]] = json.loads((Path(__file__).parents[1] / "budgets.json").read_text("utf-8"))
@@ -54,10 +54,9 @@ def measured(result: BenchResult) -> dict[str, float]:
     }
 
 
-def test_nothing_is_over_budget(results: dict[str, BenchResult], capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_over_budget(results: dict[str, BenchResult], show: Show) -> None:
     table, over = against_budgets({name: measured(result) for name, result in results.items()}, BUDGETS)
-    with capsys.disabled():
-        print("\n" + table)
+    show(table)
     assert not over, "over budget:\n" + "\n".join(over)
 
 

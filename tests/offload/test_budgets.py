@@ -12,6 +12,7 @@ import pytest
 
 from host_sdk.sim.part import CHIPS, FlashChip, Part, SdCard
 from host_sdk.spec.protocol import Op
+from tests.conftest import Show
 from tests.offload.cards import Card
 from tests.offload.conftest import OLD, Start, part_with
 from tests.offload.images import image, numbered
@@ -36,9 +37,7 @@ def kilobytes_per_second(board: Talker, image_bytes: int) -> float:
 @pytest.mark.parametrize(
     ("latency", "limit"), [("flash typical", 875), ("sd ideal", 840), ("sd typical", 700), ("sd cheap", 450)]
 )
-def test_raw_speed(
-    start: Start, tmp_path: Path, latency: str, limit: float, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_raw_speed(start: Start, tmp_path: Path, latency: str, limit: float, show: Show) -> None:
     medium, speed = latency.split()
     new = image(2, 1600)
     part: Part
@@ -50,13 +49,12 @@ def test_raw_speed(
     with start(f"uno-{medium}", part) as board:
         rate = kilobytes_per_second(board, len(new))
         counters = board.board.counters()
-    with capsys.disabled():
-        print(f"\n{latency}: {rate:.0f} KB/s at 16 MHz", end="")
+    show(f"{latency}: {rate:.0f} KB/s at 16 MHz")
     assert rate >= limit
     assert (counters.spi_early, counters.spi_collisions) == (0, 0)
 
 
-def test_memory(medium: str, start: Start, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_memory(medium: str, start: Start, tmp_path: Path, show: Show) -> None:
     """With everything that uses the stack: mounting, a reply of both forms, an upload, a typed line."""
     latency = "cheap" if medium == "sd" else "slow"
     with start(f"uno-{medium}", part_with(medium, tmp_path, numbered(OLD, 1), latency=latency)) as board:
@@ -72,7 +70,6 @@ def test_memory(medium: str, start: Start, tmp_path: Path, capsys: pytest.Captur
         static = int.from_bytes(info[11:13], "little")
         stack = RAM_END + 1 - board.board.counters().lowest_stack
         painted = int.from_bytes(info[18:20], "little")
-    with capsys.disabled():
-        print(f"\n{medium}: {runtime} B of flash, {static} B static + {stack} B of stack (painted {painted})", end="")
+    show(f"{medium}: {runtime} B of flash, {static} B static + {stack} B of stack (painted {painted})")
     assert runtime <= RUNTIME_BYTES[medium]
     assert static + stack <= SRAM_BYTES

@@ -16,6 +16,7 @@ from host_sdk.model.library import shipped_model
 from host_sdk.model.z80ai import import_z80ai
 from host_sdk.pack.cpm import pack_cpm
 from host_sdk.pack.queries import bench_queries
+from tests.conftest import Show
 from tests.synthetic import published_shape
 from tests.z80.machine import assert_exact
 
@@ -23,7 +24,7 @@ BUDGETS: dict[str, dict[str, int]] = json.loads((Path(__file__).parent / "budget
 
 
 @pytest.mark.parametrize("name", sorted(BUDGETS))
-def test_nothing_is_over_budget(name: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_over_budget(name: str, request: pytest.FixtureRequest, show: Show) -> None:
     source, _, compact = name.partition(" ")
     queries = list(bench_queries())
     if source == "published":
@@ -47,7 +48,6 @@ def test_nothing_is_over_budget(name: str, request: pytest.FixtureRequest, capsy
     }
     assert measured.keys() == BUDGETS[name].keys()
     rows = [f"{name:<20}{what:<24}{value:>10.0f}{BUDGETS[name][what]:>10}" for what, value in measured.items()]
-    with capsys.disabled():
-        print("\n" + "\n".join(rows))
+    show("\n".join(rows))
     over = [row for row, (what, value) in zip(rows, measured.items(), strict=True) if value > BUDGETS[name][what]]
     assert not over, "over budget:\n" + "\n".join(over)
