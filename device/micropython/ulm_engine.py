@@ -44,6 +44,8 @@ class Engine:
             # A row is active from 2^shift on: begun so much lower, from 0 on.
             layer.biases = [bias - (1 << layer.shift) for bias in layer.biases]
         self.steps = [(layer.shift, layer.cap) for layer in layers]
+        self.pulse = None  # is told the layer now and then: after each, and before a column that comes from the medium
+        self.layer = 0
         self.context = b""
         self.outputs = []
         self.digest = 0xFFFF
@@ -109,7 +111,13 @@ class Engine:
     def pieces(self, layer):
         """A function that gives a part of the columns, from the medium."""
         read, first = self.image.reader.read, layer.columns_at
-        return lambda at, count: read(first + at, count)
+
+        def fetch(at, count):
+            if self.pulse:
+                self.pulse(self.layer)
+            return read(first + at, count)
+
+        return fetch
 
     def ask(self, query):
         """Take a query."""
@@ -125,11 +133,15 @@ class Engine:
     def run(self):
         """One pass; its class."""
         image, columns, sums = self.image, self.columns, self.sums
+        self.layer = 0
         columns[0].restart(sums[0], self.half)
         if image.kind == 0:
             grams = context_buckets(self.context, image.context_mask, image.query_mask + 1)
             columns[0].add(grams, _SCALE, sums[0])
         for n in range(1, len(columns)):
+            self.layer = n
+            if self.pulse:
+                self.pulse(n)
             columns[n].restart(sums[n], self.starts[n])
             shift, cap = self.steps[n - 1]
             columns[n].push(sums[n - 1], shift, cap, sums[n])

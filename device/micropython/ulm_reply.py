@@ -3,6 +3,10 @@
 from ulm_ticks import ticks_diff, ticks_us
 
 
+class StoppedError(Exception):
+    """Ends a reply in the middle of a pass."""
+
+
 class Reply:
     """One reply and its figures; times in microseconds."""
 

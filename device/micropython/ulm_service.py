@@ -6,8 +6,8 @@ import struct
 from ulm_console import Console
 from ulm_frame import encode
 from ulm_receive import Receiver
-from ulm_reply import Reply
-from ulm_ticks import uptime
+from ulm_reply import Reply, StoppedError
+from ulm_ticks import ticks_diff, ticks_us, uptime
 
 try:
     from micropython import const
@@ -36,6 +36,7 @@ _OP_IS_HELLO = const(0x68)
 _OP_IS_INFO = const(0x69)
 _OP_TEXT = const(0x74)
 _OP_LOGITS = const(0x6C)
+_OP_PROGRESS = const(0x70)
 _OP_END = const(0x65)
 _STATUS_OK = const(0)
 _STATUS_STOPPED = const(1)
@@ -49,6 +50,7 @@ _STATUS_MEDIUM = const(13)
 _CHAT_VERIFY = const(1)
 _LOGITS = const(31)  # outputs in one frame
 _CLOCK_HZ = const(1000000)  # the counters in END are microseconds
+_PROGRESS_US = const(250000)
 _PAUSE_MS = const(200)  # inside a frame: longer, and a person typed "~"
 _CTRL_C = b"\x03"
 
@@ -61,6 +63,7 @@ class Service:
         self.board, self.build, self.spec_sum = facts
         self.receiver = Receiver()
         self.seq = 0
+        self.sent = 0  # when the last frame was
         self.answered = None  # seq, text and END of the last CHAT: repeated, it is answered from memory
         self.query = b""
 
@@ -98,6 +101,7 @@ class Service:
 
     def send(self, kind, payload):
         """One frame, an answer to the request at hand."""
+        self.sent = ticks_us()
         self.line.write(encode(kind, self.seq, payload, self.line.seven_bit))
 
     def acknowledge(self, status, value=0):
@@ -182,14 +186,20 @@ class Service:
             return not self.stop_requested()
 
         reply = Reply(self.engine)
+        self.sent = ticks_us()
+        self.engine.pulse = self.pulse
         try:
             reply.run(self.query, not verify, each)
+        except StoppedError:
+            reply.stopped = True
         except MemoryError:
             self.acknowledge(_STATUS_TOO_LARGE)
             return
         except OSError:
             self.acknowledge(_STATUS_MEDIUM)
             return
+        finally:
+            self.engine.pulse = None
         end = struct.pack(
             "<BBBHIIII",
             _STATUS_STOPPED if reply.stopped else _STATUS_OK,
@@ -204,6 +214,14 @@ class Service:
         self.answered = (self.seq, reply.text, end)
         self.query = b""
         self.send(_OP_END, end)
+
+    def pulse(self, layer):
+        """In a long pass: say that it goes on, and look for STOP."""
+        if ticks_diff(ticks_us(), self.sent) < _PROGRESS_US:
+            return
+        self.send(_OP_PROGRESS, struct.pack("<BII", layer + 1, layer, len(self.engine.columns)))
+        if self.stop_requested():
+            raise StoppedError
 
     def send_outputs(self, reply):
         """Those of the last layer in this pass."""

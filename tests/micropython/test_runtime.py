@@ -7,7 +7,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from host_sdk.flash.python_files import runtime_folder
+from host_sdk.link.frame import Frame, encode
 from host_sdk.model.library import shipped_model
-from host_sdk.pack.micropython import pack_tiny
+from host_sdk.pack.micropython import pack_python, pack_tiny
+from host_sdk.spec.protocol import Op, Status
 from tests.micropython.conftest import Runtime
 
 
@@ -77,6 +80,40 @@ def test_a_person_is_told_why_there_is_no_reply(error: Exception, said: bytes, r
     image = SimpleNamespace(kind=0, max_reply=9, max_query=80)
     runtime.service.Service(line, SimpleNamespace(image=image, ask=ask), 0, (b"any", 0, 0)).run()
     assert b"".join(shown).endswith(b"hello\r\n" + said + b"\r\n> ")
+
+
+@pytest.mark.parametrize("stops", [False, True])
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_long_pass_says_that_it_goes_on_and_can_be_stopped(
+    stops: bool, streamed: bool, runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every look at the clock finds 0.3 seconds gone."""
+    model = shipped_model("tinychat")
+    (tmp_path / "model.ulb").write_bytes(pack_python(model).data)
+    engine = runtime.engine.Engine(runtime.image.Image(runtime.read.FileReader(str(tmp_path / "model.ulb"))), False)
+    if streamed:
+        engine.columns = [
+            runtime.packed.Columns(layer, engine.pieces(layer), layer.offsets(engine.image.reader))
+            for layer in engine.image.layers()
+        ]
+    clock = count(0, 300_000)
+    monkeypatch.setattr(runtime.service, "ticks_us", lambda: next(clock))
+    sent: list[bytes] = []
+    chat, stop = (encode(Frame(op, 7, payload)) for op, payload in ((Op.CHAT, b"\0\0hello"), (Op.STOP, b"")))
+    came = iter([chat, *[stop if stops else b""] * 400, b"\x03"])
+    line = SimpleNamespace(read=lambda wait: next(came), write=lambda data: sent.append(bytes(data)), seven_bit=False)
+    with suppress(KeyboardInterrupt):
+        runtime.service.Service(line, engine, 0, (b"any", 0, 0)).run()
+    frames = [runtime.frame.decode(data.strip(b"~")) for data in sent if data[:1] == b"~"]
+    kinds = [frame[0] for frame in frames]
+    assert Op.PROGRESS in kinds
+    text = b"".join(frame[3:] for frame in frames if frame[0] == Op.TEXT).decode()
+    end = next(frame for frame in frames if frame[0] == Op.END)
+    if stops:
+        assert (kinds[:2], end[2], text) == ([Op.PROGRESS, Op.END], Status.STOPPED, "")
+    else:
+        assert (end[2], text) == (Status.OK, model.reply("hello"))
+        assert kinds.count(Op.PROGRESS) >= (2 if streamed else 1) * len(text)
 
 
 def test_a_uart_that_takes_some_bytes_at_once_gets_all(runtime: Runtime) -> None:
