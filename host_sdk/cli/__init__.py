@@ -17,7 +17,7 @@ _COMMANDS = {
     "chat": ("host_sdk.cli.talk", "chat", "Talk with a board."),
     "flash": ("host_sdk.cli.talk", "flash", "Put runtime and model on a board."),
     "provision": ("host_sdk.cli.provision", "provision", "Fill a flash chip outside of its board."),
-    "info": ("host_sdk.cli.files", "info", "Show what a model file holds."),
+    "info": ("host_sdk.cli.files", "info", "Show what a model file holds, or a board."),
     "verify": ("host_sdk.cli.talk", "verify", "Prove a board bit by bit."),
     "bench": ("host_sdk.cli.talk", "bench", "Measure a board's speed and memory."),
     "models": ("host_sdk.cli.files", "models", "List the models that come with μLM."),

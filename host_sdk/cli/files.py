@@ -1,7 +1,8 @@
-"""Commands that need no board: info, models, import, pack, boards, ports."""
+"""Commands that need no board (but for `ulm info ADDRESS`): info, models, import, pack, boards, ports."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,22 +25,28 @@ _json = click.option("--json", "as_json", is_flag=True, help="One line of JSON o
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("subject", metavar="MODEL|ADDRESS")
 @_json
-def info(model: Path, as_json: bool) -> None:
+def info(subject: str, as_json: bool) -> None:
     """Show what MODEL (a .ulm file or a shipped model) holds, and what it takes on each board.
 
-    Of a card, its image or folder, or a stream image: what a board finds there.
+    Of a card, its image or folder, or a stream image: what a board finds there. Of a board at ADDRESS: its model and
+    sizes.
     """
     from host_sdk.errors import FitError
     from host_sdk.kinds import fitted, model_room
     from host_sdk.model.engine import safe_query_length
     from host_sdk.pack.contents import is_medium
 
-    if is_medium(model):
-        show_medium(model, as_json)
+    if _is_address(subject):
+        from host_sdk.cli.talk import show_board
+
+        show_board(subject, as_json)
         return
-    loaded = find_model(model)
+    if is_medium(Path(subject)):
+        show_medium(Path(subject), as_json)
+        return
+    loaded = find_model(subject)
     rooms: dict[str, dict[str, object]] = {}
     for board in BOARDS.values():
         try:
@@ -73,6 +80,11 @@ def info(model: Path, as_json: bool) -> None:
     for name, room in rooms.items():
         of = f" of {room['room']}" if room["room"] else ""
         click.echo(f"on {name}: " + (f"{room['bytes']}{of} bytes" if room["fits"] else str(room["why"])))
+
+
+def _is_address(subject: str) -> bool:
+    """A card's device is a block device, a serial port a character device."""
+    return "://" in subject or re.fullmatch(r"COM\d+", subject) is not None or Path(subject).is_char_device()
 
 
 @click.command()

@@ -16,9 +16,11 @@ from host_sdk.device import Device, Reply
 from host_sdk.errors import BoardError, LinkError, UsageError
 from host_sdk.flash.avrdude import PROGRAMMERS
 from host_sdk.kinds import MEMORIES
+from host_sdk.link.messages import refusal
 from host_sdk.model.library import find_model
 from host_sdk.pack.queries import read_queries
 from host_sdk.report.energy import estimate
+from host_sdk.spec.protocol import Status
 
 _address = click.argument("address", required=False)
 _model = click.option(
@@ -150,6 +152,29 @@ def flash(
         f"{result.board} now runs {result.model} from {result.memory}: {result.model_bytes} bytes of model, "
         f"{result.runtime_bytes} of runtime{pages}."
     )
+
+
+def show_board(address: str, as_json: bool) -> None:
+    """What answers at `address`: board, model, sizes, and what hinders it."""
+    with Device(address) as board:
+        hello, info = board.hello, board.info()
+        trouble = None if hello.model_status == Status.OK else str(refusal(hello.model_status, hello.fault))
+        facts = {
+            "board": hello.board,
+            "simulated": board.simulated,
+            "timing": board.timing,
+            "model": hello.model or None,
+            "model_crc": None if hello.model_crc is None else f"{hello.model_crc:08x}",
+            "max_query": hello.max_query,
+            "runtime_build": hello.build,
+            "clock_hz": hello.clock_hz,
+            **{key: value for key, value in asdict(info).items() if key not in ("abi", "model_status")},
+            "trouble": trouble,
+        }
+    if as_json:
+        print_json(facts)
+        return
+    table([(key, value) for key, value in facts.items() if value is not None])
 
 
 @click.command()

@@ -41,6 +41,12 @@ INFO_KEYS = [
     "context_length", "charset", "replies", "safe_query_length", "golden_queries", "boards", "metadata",
 ]  # fmt: skip
 
+BOARD_KEYS = [
+    "board", "simulated", "timing", "model", "model_crc", "max_query", "runtime_build", "clock_hz", "model_address",
+    "model_capacity", "runtime_bytes", "sram_bytes", "model_bytes", "stack_bytes", "uptime_s", "slot", "tpa_bytes",
+    "trouble",
+]  # fmt: skip
+
 
 def one_line_of_json(text: str) -> Any:
     assert text.endswith("\n")
@@ -180,6 +186,19 @@ def test_flash_json(prepare: Prepare, small: Model, small_file: Path) -> None:
     again = one_line_of_json(ulm("flash", address, small_file, "--json").out)
     assert (again["pages_written"], again["pages_kept"]) == (0, image + shown["pages_kept"])
     assert "uno now runs small" in ulm("flash", address, small_file).out
+
+
+# info
+
+
+def test_info_of_a_board(uno: str, small: Model, prepare: Prepare) -> None:
+    shown = one_line_of_json(ulm("info", uno, "--json").out)
+    assert list(shown) == BOARD_KEYS
+    assert (shown["board"], shown["model"], shown["model_crc"]) == ("uno", "small", f"{small.crc:08x}")
+    assert (shown["model_bytes"], shown["trouble"]) == (len(fitted(small, BOARDS["uno"]).data), None)
+    assert re.search(r"^model +small$", ulm("info", uno).out, re.MULTILINE)
+    empty = ulm("info", address_of("lilypad", prepare("lilypad")))
+    assert re.search(r"^trouble +The board has no model; flash one with `ulm flash`\.$", empty.out, re.MULTILINE)
 
 
 # Without a board
