@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tests.conftest import Show
+
 Figures = Mapping[str, Mapping[str, float]]
 
 
-def against_budgets(measured: Figures, budgets: Figures) -> tuple[str, list[str]]:
-    """A table of all figures, and its lines that are over budget."""
+def assert_within(budgets: Figures, measured: Figures, show: Show) -> None:
+    """Shows a table of all figures; the lines that are over budget fail."""
     wide = max(map(len, measured))
     rows = [f"{'':{wide}}  {'figure':<22}{'measured':>10}{'limit':>10}{'left':>10}"]
     over = []
@@ -19,4 +21,5 @@ def against_budgets(measured: Figures, budgets: Figures) -> tuple[str, list[str]
             rows.append(f"{name:<{wide}}  {figure:<22}{value:>10.0f}{limit:>10}{limit - value:>+10.0f}")
             if value > limit:
                 over.append(rows[-1])
-    return "\n".join(rows), over
+    show("\n".join(rows))
+    assert not over, "over budget:\n" + "\n".join(over)

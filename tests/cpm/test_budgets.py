@@ -17,6 +17,7 @@ from host_sdk.model.model import Model
 from host_sdk.pack.cpm import COMPACT_TPA
 from host_sdk.pack.queries import bench_queries
 from host_sdk.spec.cpm import IMAGE_ADDRESS, ORIGIN, RAM_ADDRESS
+from tests.budget_table import assert_within
 from tests.conftest import Show
 from tests.cpm.conftest import CPM, Prepare, machine_of
 from tests.synthetic import published_shape
@@ -68,11 +69,7 @@ def test_nothing_is_over_budget(
         "cycles_per_char_max": result.cycles_per_char["max"] or 0,
         "first_char_cycles_mean": result.first_char_cycles["mean"] or 0,
     }
-    assert measured.keys() == BUDGETS.keys()
-    rows = [f"{name:<24}{value:>10.0f}{BUDGETS[name]:>10}" for name, value in measured.items()]
-    show("\n".join(rows))
-    over = [row for row, (name, value) in zip(rows, measured.items(), strict=True) if value > BUDGETS[name]]
-    assert not over, "over budget:\n" + "\n".join(over)
+    assert_within({"cpm": BUDGETS}, {"cpm": measured}, show)
 
 
 def test_the_whole_program_stays_within_its_tpa(opened: Device, published: Model, result: BenchResult) -> None:

@@ -20,7 +20,7 @@ from host_sdk.pack.stream import pack_stream
 from host_sdk.sim.avr_board import AvrBoard
 from host_sdk.spec.container import Kind, WeightCode
 from host_sdk.spec.stream import Form
-from tests.budget_table import against_budgets
+from tests.budget_table import assert_within
 from tests.conftest import Show
 from tests.offload.streamed import open_streamed
 from tests.random_models import random_model
@@ -81,9 +81,7 @@ def measured(result: BenchResult) -> dict[str, float]:
 @pytest.mark.parametrize("board", ["uno-flash", "uno-sd"])
 def test_nothing_is_over_budget(measure: Measure, board: str, show: Show) -> None:
     figures = {f"{board}, {title}": measured(measure(board, make())) for title, make in MODELS.items()}
-    table, over = against_budgets(figures, BUDGETS)
-    show(table)
-    assert not over, "over budget:\n" + "\n".join(over)
+    assert_within(BUDGETS, figures, show)
 
 
 BARS = {

@@ -16,6 +16,7 @@ from host_sdk.model.library import shipped_model
 from host_sdk.model.z80ai import import_z80ai
 from host_sdk.pack.cpm import pack_cpm
 from host_sdk.pack.queries import bench_queries
+from tests.budget_table import assert_within
 from tests.conftest import Show
 from tests.synthetic import published_shape
 from tests.z80.machine import assert_exact
@@ -46,8 +47,4 @@ def test_nothing_is_over_budget(name: str, request: pytest.FixtureRequest, show:
         "first_char_ticks_mean": float(np.mean(first)),
         "first_char_ticks_max": max(first),
     }
-    assert measured.keys() == BUDGETS[name].keys()
-    rows = [f"{name:<20}{what:<24}{value:>10.0f}{BUDGETS[name][what]:>10}" for what, value in measured.items()]
-    show("\n".join(rows))
-    over = [row for row, (what, value) in zip(rows, measured.items(), strict=True) if value > BUDGETS[name][what]]
-    assert not over, "over budget:\n" + "\n".join(over)
+    assert_within(BUDGETS, {name: measured}, show)
