@@ -34,7 +34,7 @@ def test_constants_are_those_of_the_specification(path: Path) -> None:
         if name in due:
             assert int(value, 0) == due[name], name
         if path.name != "ulm_spiflash.py":  # whose numbers are a chip's commands
-            assert name in due or name in ("GOOD", "LOGITS", "CLOCK_HZ", "PAUSE_MS", "CHECK_BYTES"), name
+            assert name in due or name in ("GOOD", "LOGITS", "CLOCK_HZ", "PAUSE_MS", "PROGRESS_US", "CHECK_BYTES"), name
 
 
 def test_the_image_header_is_what_the_runtime_reads() -> None:
