@@ -56,7 +56,7 @@ ISR(USART_UDRE_vect) { UCSR0B &= (uint8_t)~_BV(UDRIE0); /* it was only to wake t
 void port_send(uint8_t byte) {
     while (!(UCSR0A & _BV(UDRE0))) {
         cli();
-        UCSR0B |= _BV(UDRIE0);
+        UCSR0B |= _BV(UDRIE0); /* due at once if the register is empty by now */
         idle_until_interrupt();
     }
     UCSR0A |=
