@@ -28,9 +28,9 @@ class FlashResult:
 
 
 def check_result(result: FlashResult, hello: Hello) -> None:
-    """What the board says when it was started again. BoardError: it has something else. FitError: it lacks the heap."""
+    """What the board says, started again: BoardError if it has something else, FitError if it lacks the memory."""
     if hello.model_status == Status.TOO_LARGE:
-        raise FitError(f"The heap of this board is too small for {result.model}; choose a narrower model.")
+        raise FitError(f"{hello.board} has too little memory to run {result.model}; choose a narrower model.")
     if hello.model_crc != result.model_crc or hello.build != result.runtime_build:
         raise BoardError(
             f"{hello.board} was flashed, but reports another model or runtime; flash it again, and if that "
