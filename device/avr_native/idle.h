@@ -2,9 +2,9 @@
 #ifndef IDLE_H
 #define IDLE_H
 
-/* Sleeps until an interrupt and lets it in. Call it with interrupts off, before looking whether
- * there is anything to wait for: an interrupt between the look and SLEEP would leave the CPU asleep
- * until the next one. */
+/* Sleeps until an interrupt and lets it in. Interrupts must be off since the look for work, or
+ * since before the awaited interrupt was enabled: one between that and SLEEP would leave the CPU
+ * asleep until the next. */
 void idle_until_interrupt(void);
 
 #endif

@@ -44,8 +44,8 @@ class Engine:
             # A row is active from 2^shift on: begun so much lower, from 0 on.
             layer.biases = [bias - (1 << layer.shift) for bias in layer.biases]
         self.steps = [(layer.shift, layer.cap) for layer in layers]
-        self.pulse = None  # is told the layer now and then: after each, and before a column that comes from the medium
-        self.layer = 0
+        self.pulse = None  # called in a pass: after each layer, and before a column that comes from the medium
+        self.layer = 0  # of the pass that runs
         self.context = b""
         self.outputs = []
         self.digest = 0xFFFF
@@ -114,7 +114,7 @@ class Engine:
 
         def fetch(at, count):
             if self.pulse:
-                self.pulse(self.layer)
+                self.pulse()
             return read(first + at, count)
 
         return fetch
@@ -141,7 +141,7 @@ class Engine:
         for n in range(1, len(columns)):
             self.layer = n
             if self.pulse:
-                self.pulse(n)
+                self.pulse()
             columns[n].restart(sums[n], self.starts[n])
             shift, cap = self.steps[n - 1]
             columns[n].push(sums[n - 1], shift, cap, sums[n])

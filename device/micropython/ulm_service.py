@@ -215,10 +215,11 @@ class Service:
         self.query = b""
         self.send(_OP_END, end)
 
-    def pulse(self, layer):
+    def pulse(self):
         """In a long pass: say that it goes on, and look for STOP."""
         if ticks_diff(ticks_us(), self.sent) < _PROGRESS_US:
             return
+        layer = self.engine.layer
         self.send(_OP_PROGRESS, struct.pack("<BII", layer + 1, layer, len(self.engine.columns)))
         if self.stop_requested():
             raise StoppedError

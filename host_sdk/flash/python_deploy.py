@@ -172,7 +172,7 @@ def _bring(repl: Repl, facts: Facts, files: dict[str, bytes], at_start: bool, pr
         written = copy_to_drive(drive, files, facts.folder + BUILD_FILE)
     else:
         written = _write(repl, facts, files, progress or (lambda done, total: None))
-    repl.restart()  # all of its heap in one piece; and files that this computer has changed under it are seen
+    repl.restart()  # what deploying left in its heap is gone, and files that changed under it are seen
     repl.start(START_TINY if facts.tiny else START, GREETING)
     return written
 

@@ -186,14 +186,23 @@ def test_its_python_stack_is_deep_enough(
         if depth > most:
             most, deepest = depth, names
 
+    def serve_both() -> None:
+        for model in (shipped_model("commands"), character_model(3)):
+            serve(runtime, monkeypatch, model)
+
     for name in [name for name in sys.modules if name.startswith("ulm")]:  # imported anew, as on a board
         monkeypatch.delitem(sys.modules, name)
     sys.setprofile(look)
     try:
-        serve(runtime, monkeypatch, shipped_model("commands"))
-        serve(runtime, monkeypatch, character_model(3))
+        serve_both()
+        # The deepest that a pass goes: a frame of PROGRESS before every column that comes from a file.
+        monkeypatch.setattr(runtime.service, "_PROGRESS_US", 0)
+        packed = runtime.packed.Columns
+        monkeypatch.setattr(runtime.engine.Engine, "forms", lambda engine, _: [("streamed", packed, engine.pieces)])
+        serve_both()
     finally:
         sys.setprofile(None)
+    assert "ulm_service.py:pulse" in deepest
     assert 0 < most <= PYSTACK_BYTES - PYSTACK_RESERVE, (most, deepest)
 
 
